@@ -12,11 +12,13 @@ from typing import (
     Callable,
     FrozenSet,
     Hashable,
+    Iterable,
     Iterator,
     List,
     Mapping,
     Optional,
     Sequence,
+    Set,
     Tuple,
     TypeVar,
     cast,
@@ -29,8 +31,8 @@ from playbooks.core.cluster.api_object import ApiObject, ObjectKind, ReadObject,
 from playbooks.core.cluster.node import Node
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind
-from playbooks.core.cluster.selectors import Selector
-from playbooks.core.cluster.workload import Owner, ReplicaController, Scalable, Workload
+from playbooks.core.cluster.selectors import Labels
+from playbooks.core.cluster.workload import Owner, Scalable, Workload
 from playbooks.core.errors import NotTheSameObject
 from playbooks.core.evidence.documents import Kept
 from playbooks.core.evidence.steps import Log
@@ -202,7 +204,8 @@ class Remembered:
 class Cluster(ABC):
     """The Kubernetes API, as far as reactions need it.
 
-    Every method makes one API call, unless it says otherwise, and raises a PlaybookError.
+    Every method makes one API call, unless it says otherwise, and raises a PlaybookError. Lists are
+    read by pages, and a call is one of each page.
     Manifests are plain dicts as the API has them.
     """
 
@@ -237,8 +240,9 @@ class Cluster(ABC):
         """Raises NotFound."""
 
     @abstractmethod
-    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
-        """The pods of a node: one call, or one for each of ``namespaces`` where there are any."""
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> Iterable[Pod]:
+        """The pods of a node, read as they are asked for: one call, or one for each of
+        ``namespaces`` where there are any."""
 
     @abstractmethod
     def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
@@ -325,16 +329,17 @@ class Cluster(ABC):
         Conflict when it was written, or replaced by another, since."""
 
     @abstractmethod
-    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
-        """Its HorizontalPodAutoscalers."""
+    def autoscalers(self, workload: Scalable) -> List[str]:
+        """The names of the HorizontalPodAutoscalers that set its number."""
 
     @abstractmethod
-    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
-        """Its ReplicaSets and ReplicationControllers. Two calls."""
+    def rivals(self, namespace: str, labels: Labels) -> List[Owner]:
+        """The ReplicaSets and ReplicationControllers for which one more pod of these labels would
+        be one too many. Two calls."""
 
     @abstractmethod
-    def service_selectors(self, namespace: str) -> List[Selector]:
-        """The selectors of the namespace's Services that have one."""
+    def service_keys(self, pod: Pod) -> Set[str]:
+        """The labels of the pod by which Services select it."""
 
     # Nodes, and objects of other kinds
 
@@ -394,8 +399,9 @@ class Cluster(ABC):
     @abstractmethod
     def network_policies(
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY
-    ) -> List[Mapping[str, Any]]:
-        """Those of a namespace; of a kind that belongs to none, all. Each says its kind, but for
+    ) -> Iterable[Mapping[str, Any]]:
+        """Those of a namespace; of a kind that belongs to none, all: read as they are asked for,
+        since all of them may be more than there is memory. Each says its kind, but for
         NetworkPolicies. Raises NotFound where the cluster does not serve the kind."""
 
     @abstractmethod

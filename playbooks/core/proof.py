@@ -9,7 +9,7 @@ with an id that he knows and one of somewhere else gets nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set, Tuple, Union
 
 from playbooks.core.action import Action
 from playbooks.core.alert import Alert
@@ -174,8 +174,11 @@ class Proof:
 
     def _found_on_node(self, alert: Alert, claim: Claim) -> Union[Proven, Outcome]:
         listed = self._pods_on(claim.node, (claim.namespace,) if claim.namespace else ())
-        pods = [pod for pod in listed if matches_any(pod.namespace, self._namespaces)]
-        found = [pod for pod in pods if pod.container(claim.container_id)]
+        pods, found = 0, []
+        for pod in listed:
+            if matches_any(pod.namespace, self._namespaces):
+                pods += 1
+                found += [pod] if pod.container(claim.container_id) else []
         if len(found) == 1:
             return self._judge(alert, claim, found[0])
         if found:
@@ -190,11 +193,11 @@ class Proof:
             )
         return Outcome.skipped(
             "unproven",
-            f"the alert gives no namespace, and none of the {len(pods)} pods that may be looked at"
+            f"the alert gives no namespace, and none of the {pods} pods that may be looked at"
             f" on node {claim.node} has a container {claim.container_id}",
         )
 
-    def _pods_on(self, node: str, namespaces: Tuple[str, ...]) -> List[Pod]:
+    def _pods_on(self, node: str, namespaces: Tuple[str, ...]) -> Iterable[Pod]:
         """Of these namespaces, or of all in which pods are looked up."""
         allowed = namespaces or self._namespaces
         return self._cluster.pods_on(node, namespaces=all_names(allowed))

@@ -189,7 +189,7 @@ class ScaleWorkload(ContainTarget):
         if above is not None:
             found.append(f"{above}, which it names as its controller, may set it back")
         try:
-            names = workload.scaled_by(self._cluster.autoscalers(workload.namespace))
+            names = self._cluster.autoscalers(workload)
         except NotPermitted:
             names = []
             found.append("whether a HorizontalPodAutoscaler sets it is not known")

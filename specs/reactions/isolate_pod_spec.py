@@ -15,6 +15,7 @@ from mamba import before, description, it
 
 from playbooks.core.cluster.network_policy import LABEL, NOTHING, Reachable
 from playbooks.core.cluster.policies.kinds import CALICO, CILIUM, NETWORK_POLICY
+from playbooks.core.cluster.policies.others import MOST
 from playbooks.core.containment.isolation import DETACHED_LABELS, Isolation
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.errors import (
@@ -35,6 +36,7 @@ from playbooks.testing import (
     FixedClock,
     InMemoryCluster,
     a_claim,
+    a_new_policy,
     a_pod,
     a_policy,
     a_replica_controller,
@@ -144,7 +146,7 @@ with description("An isolation that was stored") as self:
         )
 
     with it("is not where somebody took the label off, or the policy away"):
-        self.cluster.delete_network_policy(self.cluster.network_policies("shop")[0])
+        self.cluster.delete_network_policy(next(iter(self.cluster.network_policies("shop"))))
         expect(self.verified()).to(
             equal((False, "the policy that isolates pod shop/web-0 is there no longer"))
         )
@@ -373,6 +375,17 @@ with description("Isolating a pod") as self:
 
                 expect(outcome.reason).to(equal("isolated-perhaps-in-part"))
                 expect(outcome.message).to(contain("denies ingress and egress", unread))
+
+        with it("names those too large to be kept, and takes off any label they may ask for"):
+            rules = [{"fromCIDR": [f"10.{n}.0.0/16" for n in range(MOST // 10)]}]
+            for large in (a_cilium_policy({}), a_new_policy("theirs", "shop")):
+                cluster = a_cluster(a_replica(), {**large, "spec": {"ingress": rules}})
+                outcome = run(cluster)
+                kind = {"NetworkPolicy": ""}.get(large["kind"], f"{large['kind']} ")
+
+                expect(outcome.reason).to(equal("isolated-perhaps-in-part"))
+                expect(outcome.message).to(contain(f"{kind}theirs may still allow traffic"))
+                expect(outcome.details["detached_labels"]).to(equal(LABELS))
 
         with it("reads a Calico policy once, whichever API shows it"):
             shown = {**a_cilium_policy({}), "kind": "NetworkPolicy", "spec": {"selector": "all()"}}

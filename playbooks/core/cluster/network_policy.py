@@ -172,8 +172,7 @@ def allows(policy: Manifest, types: Tuple[str, ...], target: PolicyTarget) -> Tr
 
 def keys(policy: Manifest, target: PolicyTarget) -> Set[str]:
     """The labels of the pod by which it selects it."""
-    selector = _selector(policy)
-    return selector.keys_in(target.labels) if selector.selects(target.labels) else set()
+    return _selector(policy).keys(target.labels)
 
 
 def _selector(policy: Manifest) -> Selector:

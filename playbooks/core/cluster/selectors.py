@@ -32,6 +32,11 @@ class Selector:
             return cls(spec.get("selector") or {})
         return cls.of(spec.get("selector"))
 
+    @classmethod
+    def of_service(cls, manifest: Mapping[str, Any]) -> Selector:
+        """A Service without one selects nothing, by no label."""
+        return cls((manifest.get("spec") or {}).get("selector") or {})
+
     def selects(self, labels: Labels) -> bool:
         return all(labels.get(key) == value for key, value in self.labels.items()) and all(
             _holds(expression, labels) for expression in self.expressions
@@ -41,6 +46,10 @@ class Selector:
         """The labels by which it selects: without any one of them, it would not."""
         needed = {e["key"] for e in self.expressions if e["operator"] in ("In", "Exists")}
         return (set(self.labels) | needed) & set(labels)
+
+    def keys(self, labels: Labels) -> Set[str]:
+        """The same where it selects; none where it does not."""
+        return self.keys_in(labels) if self.selects(labels) else set()
 
 
 def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:

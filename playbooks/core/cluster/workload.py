@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Iterable, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 from playbooks.core.cluster.api_object import ObjectKind, ReadObject, replaced
 from playbooks.core.cluster.selectors import Labels, Selector
@@ -118,9 +118,9 @@ class ReplicaController:
         present = status.get("replicas", 0) if known else wanted
         return cls(Owner(kind, metadata["name"]), selector, wanted, present)
 
-    def would_kill_for(self, labels: Labels) -> bool:
-        """Whether one more pod of these labels would be one too many."""
-        return self.selector.selects(labels) and self.present >= self.wanted
+    def rival(self, labels: Labels) -> Optional[Owner]:
+        """Itself, where one more pod of these labels would be one too many."""
+        return self.owner if self.selector.selects(labels) and self.present >= self.wanted else None
 
 
 # Kinds that start a pod for one that they no longer select, and kill one that is too many.
@@ -163,14 +163,11 @@ class Scalable(ReadObject):
         found = {**self.annotations, **self.labels}
         return [f"{who} ({key}={found[key]:.100})" for key, who in _GITOPS.items() if key in found]
 
-    def scaled_by(self, autoscalers: Iterable[Mapping[str, Any]]) -> List[str]:
-        """The HorizontalPodAutoscalers, of its namespace, that set its number."""
-        found = []
-        for each in autoscalers:
-            reference = each["spec"].get("scaleTargetRef") or {}
-            if (reference.get("kind"), reference.get("name")) == (self.kind, self.name):
-                found.append(str(each["metadata"]["name"]))
-        return found
+    def scaled_by(self, autoscaler: Mapping[str, Any]) -> Optional[str]:
+        """The name of a HorizontalPodAutoscaler of its namespace, where that sets its number."""
+        reference = autoscaler["spec"].get("scaleTargetRef") or {}
+        sets_it = (reference.get("kind"), reference.get("name")) == (self.kind, self.name)
+        return str(autoscaler["metadata"]["name"]) if sets_it else None
 
 
 def controller(metadata: Mapping[str, Any]) -> Optional[Owner]:

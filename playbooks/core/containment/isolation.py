@@ -128,8 +128,7 @@ class Isolation(PodContainment):
         if not back:
             return ""
         pod, labels = self.target, {**self.target.labels, **back}
-        found = cluster.replica_controllers(pod.namespace)
-        rivals = ", ".join(str(each.owner) for each in found if each.would_kill_for(labels))
+        rivals = ", ".join(map(str, cluster.rivals(pod.namespace, labels)))
         if not rivals:
             return ""
         return (
@@ -225,15 +224,15 @@ def shown(policy: Mapping[str, Any]) -> str:
 
 def _stored(cluster: Cluster, pod: Pod, kind: PolicyKind) -> Optional[Mapping[str, Any]]:
     """The policy of ours about a pod, also where somebody took its label off."""
-    try:
-        listed = cluster.network_policies(pod.namespace, kind)
-    except NotFound:
-        # The kind is served no longer, and so there is none of it.
-        return None
-    name = network_policy.name_for(pod)
-    ours = [policy for policy in listed if network_policy.isolates(policy, pod)]
-    named = [policy for policy in listed if network_policy.own_name(policy) == name]
-    return next(iter((*ours, *named)), None)
+    name, named = network_policy.name_for(pod), None
+    # The kind may be served no longer, and then there is none of it.
+    with suppress(NotFound):
+        for policy in cluster.network_policies(pod.namespace, kind):
+            if network_policy.isolates(policy, pod):
+                return policy
+            if network_policy.own_name(policy) == name:
+                named = policy
+    return named
 
 
 def annotations_off(pod: Pod) -> Dict[str, None]:

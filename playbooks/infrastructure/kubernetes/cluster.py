@@ -10,10 +10,13 @@ from typing import (
     Dict,
     FrozenSet,
     Hashable,
+    Iterable,
+    Iterator,
     List,
     Mapping,
     Optional,
     Sequence,
+    Set,
     Tuple,
     TypeVar,
 )
@@ -28,7 +31,7 @@ from playbooks.core.cluster.policies.kinds import (
     PolicyKind,
     kind_of,
 )
-from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.cluster.workload import (
     COUNTED,
@@ -107,19 +110,16 @@ class KubernetesCluster(Cluster):
     def pod(self, name: str, *, namespace: str) -> Pod:
         return Pod(self._api.get(*_CORE, "namespaces", namespace, "pods", name))
 
-    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> Iterable[Pod]:
         return self._pods(namespaces, fieldSelector=f"spec.nodeName={node}")
 
     def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
-        return self._pods(namespaces, labelSelector=label)
+        return list(self._pods(namespaces, labelSelector=label))
 
-    def _pods(self, namespaces: Tuple[str, ...], **selected: str) -> List[Pod]:
+    def _pods(self, namespaces: Tuple[str, ...], **selected: str) -> Iterator[Pod]:
         places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
-        return [
-            Pod(item)
-            for place in places or [("pods",)]
-            for item in self._api.get(*_CORE, *place, **selected)["items"]
-        ]
+        for place in places or [("pods",)]:
+            yield from self._listed(Pod, *_CORE, *place, **selected)
 
     def log(
         self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
@@ -146,9 +146,9 @@ class KubernetesCluster(Cluster):
 
     def events_of(self, pod: Pod, *, seconds: float) -> List[Mapping[str, Any]]:
         path = (*_CORE, "namespaces", pod.namespace, "events")
-        about = f"involvedObject.uid={pod.uid}"
         bounds: Dict[str, Any] = {"longest": EVENTS, "most": EVENTS_BYTES, "seconds": seconds}
-        return list(next(pages(self._api, path, _page, **bounds, fieldSelector=about)))
+        about = {"fieldSelector": f"involvedObject.uid={pod.uid}"}
+        return list(next(pages(self._api, path, _page, **bounds, selected=about)))
 
     def delete_pod(self, pod: Pod, *, grace_period_seconds: int) -> None:
         body = delete_options(
@@ -237,18 +237,16 @@ class KubernetesCluster(Cluster):
         body = {"metadata": _as_read(workload), "spec": {"replicas": replicas}}
         self._api.patch(*path, workload.name, "scale", body=body)
 
-    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
-        path = ("apis", "autoscaling", "v1", "namespaces", namespace, "horizontalpodautoscalers")
-        return list(self._api.get(*path)["items"])
+    def autoscalers(self, workload: Scalable) -> List[str]:
+        path = ("apis", "autoscaling", "v1", "namespaces", workload.namespace)
+        return list(self._listed(workload.scaled_by, *path, "horizontalpodautoscalers"))
 
     def network_policies(
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY
-    ) -> List[Mapping[str, Any]]:
-        found = self._api.get(*kind.path(namespace))["items"]
-        if kind == NETWORK_POLICY:
-            return list(found)
+    ) -> Iterator[Mapping[str, Any]]:
         # Items of a list do not say of which kind they are.
-        return [{**each, "apiVersion": kind.api, "kind": kind.kind} for each in found]
+        said = {} if kind == NETWORK_POLICY else {"apiVersion": kind.api, "kind": kind.kind}
+        return self._listed(lambda each: {**each, **said}, *kind.path(namespace))
 
     def policy_kinds(self) -> Tuple[PolicyKind, ...]:
         served = self._recent.get("policy kinds", RECENT, lambda: self._served(*OTHERS))
@@ -290,17 +288,17 @@ class KubernetesCluster(Cluster):
         identity = (found.get("status") or {}).get("identity") or {}
         return tuple(map(str, identity.get("labels") or ()))
 
-    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
-        return [
-            ReplicaController.of(kind, item)
-            for kind in REPLICA_CONTROLLERS
-            for item in self._api.get(*OWNING[kind].path(namespace))["items"]
-        ]
+    def rivals(self, namespace: str, labels: Labels) -> List[Owner]:
+        def rivals(kind: str) -> Iterator[Owner]:
+            path = OWNING[kind].path(namespace)
+            return self._listed(lambda each: ReplicaController.of(kind, each).rival(labels), *path)
 
-    def service_selectors(self, namespace: str) -> List[Selector]:
-        items = self._api.get(*_CORE, "namespaces", namespace, "services")["items"]
-        selectors = (item.get("spec", {}).get("selector") for item in items)
-        return [Selector(selector) for selector in selectors if selector]
+        return [rival for kind in REPLICA_CONTROLLERS for rival in rivals(kind)]
+
+    def service_keys(self, pod: Pod) -> Set[str]:
+        path = (*_CORE, "namespaces", pod.namespace, "services")
+        found = self._listed(lambda service: Selector.of_service(service).keys(pod.labels), *path)
+        return set().union(*found)
 
     def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
         if owner.kind not in _OWNERS:
@@ -313,7 +311,7 @@ class KubernetesCluster(Cluster):
 
     def serving_namespaces(self) -> Mapping[str, str]:
         def read() -> Mapping[str, str]:
-            return serving(self._api.get(*_SERVING[kind])["items"] for kind in SERVING)
+            return serving(self._listed(_whole, *_SERVING[kind]) for kind in SERVING)
 
         return self._recent.get("serving", RECENT_SERVING, read)
 
@@ -330,7 +328,21 @@ class KubernetesCluster(Cluster):
         )
 
     def _nodes(self) -> List[Node]:
-        return [Node(item) for item in self._api.get(*_CORE, "nodes")["items"]]
+        return list(self._listed(Node, *_CORE, "nodes"))
+
+    def _listed(
+        self, keep: Callable[[Mapping[str, Any]], Optional[T]], *path: str, **selected: str
+    ) -> Iterator[T]:
+        """What is kept of each object, if anything, a page at a time: whoever may make objects may
+        make many that are large."""
+
+        def read(text: bytes) -> Tuple[List[T], str]:
+            items, rest = _page(text)
+            return [kept for kept in map(keep, items) if kept is not None], rest
+
+        for page in pages(self._api, path, read, selected=selected):
+            yield from page
+            page.clear()
 
     def _namespace(self, name: str) -> Mapping[str, Any]:
         """Its metadata."""
@@ -399,8 +411,11 @@ class KubernetesCluster(Cluster):
 
     def _pods_of(self, owner: Owner, namespace: str) -> int:
         path = (*_CORE, "namespaces", namespace, "pods")
-        listed = pages(self._api, path, _page)
-        return sum(controller(pod["metadata"]) == owner for page in listed for pod in page)
+        return sum(self._listed(lambda pod: controller(pod["metadata"]) == owner, *path))
+
+
+def _whole(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return item
 
 
 def _page(text: bytes) -> Tuple[List[Mapping[str, Any]], str]:
@@ -408,7 +423,7 @@ def _page(text: bytes) -> Tuple[List[Mapping[str, Any]], str]:
     found = json_object(text)
     if found is None:
         raise ClusterUnavailable("a list of the API server is no Kubernetes answer")
-    return found["items"], found["metadata"].get("continue") or ""
+    return found["items"], (found.get("metadata") or {}).get("continue") or ""
 
 
 def _policies_beside(manifest: Mapping[str, Any]) -> Tuple[str, ...]:

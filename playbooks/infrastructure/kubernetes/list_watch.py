@@ -13,9 +13,10 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Callable, ContextManager, Generic, Iterator, Optional, Tuple, TypeVar
+from typing import Callable, ContextManager, Generic, Iterator, Mapping, Optional, Tuple, TypeVar
 
 from playbooks.core.errors import NotPermitted, PlaybookError, RetryableError
+from playbooks.core.ports import EMPTY
 from playbooks.infrastructure.kubernetes.api import (
     AnswerTooLong,
     KubernetesApi,
@@ -26,8 +27,9 @@ from playbooks.infrastructure.kubernetes.api import (
 PAGE = 200
 
 # Bytes of a page, at most: an object may have 1.5 MB, and who makes 200 of these would have it take
-# 300. Such a page is asked for by fewer objects.
-PAGE_BYTES, FEWER = 16 * 1024 * 1024, 8
+# 300. Such a page is asked for by fewer objects; one object alone may be longer, as its JSON is
+# than what is stored.
+PAGE_BYTES, FEWER, ALONE = 4 * 1024 * 1024, 8, 16 * 1024 * 1024
 
 # Seconds without an event or a bookmark after which a watch is behind.
 BEHIND = 75.0
@@ -53,22 +55,25 @@ def pages(
     longest: int = PAGE,
     most: int = PAGE_BYTES,
     seconds: Optional[float] = None,
-    **selected: str,
+    selected: Mapping[str, str] = EMPTY,
 ) -> Iterator[P]:
     """``read``: the page that an answer is, and how to ask for the next one, or empty. ``longest``:
     objects of a page, ``most``: bytes of it; ``seconds`` between two parts of it, at most. Raises
-    AnswerTooLong where one object alone is longer than a page may be."""
+    AnswerTooLong where one object alone is longer than it may be."""
     rest, limit = "", longest
     while True:
         query = {"limit": str(limit), **({"continue": rest} if rest else {}), **selected}
         try:
-            page, rest = read(api.read(*path, most=most, seconds=seconds, **query))
+            allowed = most if limit > 1 else max(most, ALONE)
+            page, rest = read(api.read(*path, most=allowed, seconds=seconds, **query))
         except AnswerTooLong:
             if limit == 1:
                 raise
             limit = max(1, limit // FEWER)
             continue
         yield page
+        # It is not held while the next one is read.
+        del page
         if not rest:
             return
         limit = min(longest, limit * 2)

@@ -16,6 +16,7 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
+    Set,
     Tuple,
 )
 
@@ -24,11 +25,12 @@ from playbooks.core.cluster.api_object import ApiObject, ObjectKind, ReadObject
 from playbooks.core.cluster.node import Node, endpoint_addresses
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, OTHERS, PolicyKind, kind_of
-from playbooks.core.cluster.selectors import Selector
+from playbooks.core.cluster.selectors import Labels, Selector
 from playbooks.core.cluster.serving import SERVING, serving
 from playbooks.core.cluster.workload import (
     COUNTED,
     FUNCTION,
+    REPLICA_CONTROLLERS,
     Owner,
     ReplicaController,
     Scalable,
@@ -235,8 +237,9 @@ class MemoryCluster(Cluster):
             stored = self._unchanged(workload.kind, workload.manifest)
             self._write(workload.kind, {**stored, "spec": {**stored["spec"], "replicas": replicas}})
 
-    def autoscalers(self, namespace: str) -> List[Mapping[str, Any]]:
-        return self._listed("HorizontalPodAutoscaler", namespace)
+    def autoscalers(self, workload: Scalable) -> List[str]:
+        listed = self._listed("HorizontalPodAutoscaler", workload.namespace)
+        return [name for name in map(workload.scaled_by, listed) if name]
 
     def network_policies(
         self, namespace: str, kind: PolicyKind = NETWORK_POLICY
@@ -277,17 +280,17 @@ class MemoryCluster(Cluster):
                 return tuple(found["status"]["identity"]["labels"])
         return ()
 
-    def replica_controllers(self, namespace: str) -> List[ReplicaController]:
-        return [
-            ReplicaController.of(kind, found)
-            for kind in ("ReplicaSet", "ReplicationController")
-            for found in self._listed(kind, namespace)
-        ]
+    def rivals(self, namespace: str, labels: Labels) -> List[Owner]:
+        found = (
+            ReplicaController.of(kind, manifest).rival(labels)
+            for kind in REPLICA_CONTROLLERS
+            for manifest in self._listed(kind, namespace)
+        )
+        return [owner for owner in found if owner]
 
-    def service_selectors(self, namespace: str) -> List[Selector]:
-        services = self._listed("Service", namespace)
-        selectors = (service.get("spec", {}).get("selector") for service in services)
-        return [Selector(selector) for selector in selectors if selector]
+    def service_keys(self, pod: Pod) -> Set[str]:
+        services = self._listed("Service", pod.namespace)
+        return set().union(*(Selector.of_service(each).keys(pod.labels) for each in services))
 
     def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
         kind = "Function" if owner.kind == FUNCTION else owner.kind

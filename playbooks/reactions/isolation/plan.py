@@ -20,9 +20,9 @@ from playbooks.core.cluster.policies.kinds import (
     PolicyKind,
     to_read,
 )
-from playbooks.core.cluster.policies.others import OtherPolicies, OtherPolicy
+from playbooks.core.cluster.policies.others import OtherPolicies, OtherPolicy, PolicyRoom
 from playbooks.core.cluster.policies.reading import Tristate
-from playbooks.core.cluster.selectors import Labels, Selector
+from playbooks.core.cluster.selectors import Labels
 from playbooks.core.cluster.workload import ReplicaController
 from playbooks.core.containment.isolation import IsolationNote
 from playbooks.core.errors import NotFound, PlaybookError
@@ -150,6 +150,22 @@ class IsolationPlan:
         }
 
 
+@dataclass
+class _Listed:
+    """The policies of a kind. ``stored``: ours about the pod. ``namesake``: whether somebody else's
+    has the name that it would have."""
+
+    kind: PolicyKind
+    stored: Optional[Mapping[str, Any]] = None
+    namesake: bool = False
+    theirs: List[Mapping[str, Any]] = field(default_factory=list)
+
+    def others(self, *, own: bool) -> List[OtherPolicy]:
+        """``own``: whether what is ours is the policy that isolates."""
+        more = [] if own or self.stored is None else [self.stored]
+        return [OtherPolicy(self.kind, each) for each in (*self.theirs, *more)]
+
+
 class Planner:
     """Finds out what isolating a pod takes, by reads alone. ``types``: those of the policy.
     ``reachable`` and ``policy`` as for ``IsolatePod``. ``detach``: whether labels come off.
@@ -177,22 +193,18 @@ class Planner:
         """``before``: what the ledger has about the pod. Raises a PlaybookError."""
         kind, instead = self._kind(pod.namespace)
         policy = denying.isolating(kind, pod, self._types, self._reachable)
-        name, stored, namesake = policy["metadata"]["name"], None, ""
-        listed = self._cluster.network_policies(pod.namespace)
+        room, name, namesake = PolicyRoom(), policy["metadata"]["name"], ""
+        listed = self._listed(pod, NETWORK_POLICY, room)
         of_kind = listed
         if kind != NETWORK_POLICY:
-            of_kind = self._cluster.network_policies(pod.namespace, kind)
-        for found in of_kind:
-            if network_policy.isolates(found, pod):
-                stored = found
-            elif network_policy.own_name(found) == name:
-                namesake = name
+            of_kind = self._listed(pod, kind, PolicyRoom())
+        stored = of_kind.stored
         if stored is not None:
             metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
             policy = {**policy, "metadata": metadata}
-        elif namesake:
-            policy = network_policy.renamed(policy, self._now())
-        others = self._others(pod, kind, [each for each in listed if each is not stored])
+        elif of_kind.namesake:
+            namesake, policy = name, network_policy.renamed(policy, self._now())
+        others = self._others(pod, kind, listed.others(own=kind == NETWORK_POLICY), room)
         plan = IsolationPlan(pod, policy, stored, others, self._types, self._reachable)
         plan = replace(plan, namesake=namesake, kind=kind, instead=instead)
         was_detached = pod.owner is None and before.detached
@@ -211,14 +223,29 @@ class Planner:
         why = "the account may store" if kind in served else "the cluster serves"
         return NETWORK_POLICY, f"a NetworkPolicy, as {why} no {kind.several}"
 
-    def _others(self, pod: Pod, ours: PolicyKind, known: List[Mapping[str, Any]]) -> OtherPolicies:
+    def _listed(self, pod: Pod, kind: PolicyKind, room: PolicyRoom) -> _Listed:
+        found, name = _Listed(kind), network_policy.name_for(pod)
+        for policy in self._cluster.network_policies(pod.namespace, kind):
+            if network_policy.isolates(policy, pod):
+                # Of several, all but one are somebody else's.
+                if found.stored is not None:
+                    found.theirs.append(room.kept(found.stored))
+                found.stored = PolicyRoom().kept(policy)
+            else:
+                found.namesake = found.namesake or network_policy.own_name(policy) == name
+                found.theirs.append(room.kept(policy))
+        return found
+
+    def _others(
+        self, pod: Pod, ours: PolicyKind, known: List[OtherPolicy], room: PolicyRoom
+    ) -> OtherPolicies:
         """``ours``: the kind of the policy that isolates. ``known``: the NetworkPolicies. What else
         there is keeps no pod from being isolated: what cannot be read is named."""
-        found = [OtherPolicy(NETWORK_POLICY, policy) for policy in known]
+        found = list(known)
         unread: Dict[str, str] = {}
         for kind in to_read(self._cluster.policy_kinds()):
             try:
-                listed = self._cluster.network_policies(pod.namespace, kind)
+                listed = self._listed(pod, kind, room)
             except NotFound:
                 # Of an API that did not say what it serves, or is gone since.
                 continue
@@ -228,8 +255,7 @@ class Planner:
                     unread[kind.several] = error.reason
                 continue
             own = kind == ours or (kind, ours) == (CALICO_STORED, CALICO)
-            theirs = [each for each in listed if not (own and network_policy.isolates(each, pod))]
-            found += [OtherPolicy(kind, each) for each in theirs]
+            found += listed.others(own=own)
         further = len(found) > len(known)
         labels = self._namespace_labels(pod.namespace) if further else None
         return OtherPolicies(tuple(found), unread, labels)
@@ -268,21 +294,18 @@ class Planner:
 
     def _selecting_keys(self, plan: IsolationPlan) -> Set[str]:
         """The labels by which controller, Services and policies of others select the pod."""
-        pod, keys = plan.pod, set()
-        for selector in self._selectors(pod):
-            if selector.selects(pod.labels):
-                keys |= selector.keys_in(pod.labels)
+        pod = plan.pod
+        keys = self._cluster.service_keys(pod) | self._controller_keys(pod)
         target = plan.others.target(pod, pod.labels)
         for policy in plan.others.policies:
             keys |= policy.keys(target)
         return keys - {LABEL}
 
-    def _selectors(self, pod: Pod) -> List[Selector]:
-        found = self._cluster.service_selectors(pod.namespace)
+    def _controller_keys(self, pod: Pod) -> Set[str]:
+        if pod.owner is None:
+            return set()
         try:
-            if pod.owner:
-                owner = self._cluster.owner(pod.owner, namespace=pod.namespace)
-                found.append(ReplicaController.of(pod.owner.kind, owner).selector)
+            owner = self._cluster.owner(pod.owner, namespace=pod.namespace)
         except NotFound:
-            pass
-        return found
+            return set()
+        return ReplicaController.of(pod.owner.kind, owner).selector.keys(pod.labels)

@@ -40,3 +40,48 @@ with description("The Events of a pod") as self:
 
     with it("are fewer where somebody made long ones: they would take the memory of the worker"):
         expect(self.events(length=100_000)).to(equal((7, [500, 62, 7])))
+
+
+with description("Objects that a tenant made long") as self:
+    with before.all:
+        self.server = LoopbackServer()
+
+    with after.all:
+        self.server.stop()
+
+    def cluster(self, *, number, length):
+        """Of so many objects; ``asked``: how many were asked for each time."""
+        self.asked = asked = []
+
+        def answer(request):
+            query = parse_qs(urlsplit(request.path).query)
+            asked.append(int(query["limit"][0]))
+            before = int(query.get("continue", ["0"])[0])
+            until = min(number, before + asked[-1])
+            metadata = {"name": "x", "note": "x" * length}
+            spec = {"selector": {"app": "web"}}
+            items = [{"metadata": metadata, "spec": spec}] * (until - before)
+            rest = str(until) if until < number else ""
+            return Answer(200, {"metadata": {"continue": rest}, "items": items})
+
+        self.server.answer = answer
+        return KubernetesCluster(KubernetesApi(connect=lambda: Connection(Route(self.server.url))))
+
+    with it("are read by pages of 4 MiB, however many there are"):
+        pod = a_pod(metadata={"labels": {"app": "web", "tier": "front"}})
+        found = self.cluster(number=40, length=200_000).service_keys(pod)
+
+        expect(found).to(equal({"app"}))
+        expect(self.asked).to(equal([200, 25, 3, 6, 12, 24]))
+
+    with it("are read one by one where each has more than that, as stored ones never have"):
+        found = self.cluster(number=3, length=5_000_000).network_policies("shop")
+
+        expect(len(list(found))).to(equal(3))
+        expect(self.asked).to(equal([200, 25, 3, 1, 2, 1, 2, 1]))
+
+    with it("are read as far as they are asked for"):
+        found = self.cluster(number=600, length=10).network_policies("shop")
+        next(iter(found))
+
+        expect(self.asked).to(equal([200]))

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from expects import (
-    be_a,
     be_empty,
     be_none,
     contain,
@@ -30,8 +29,7 @@ from playbooks.core.cluster.network_policy import LABEL
 from playbooks.core.cluster.node import Node, Taint
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies.kinds import NETWORK_POLICY
-from playbooks.core.cluster.selectors import Selector
-from playbooks.core.cluster.workload import Owner, Scalable, Workload
+from playbooks.core.cluster.workload import REPLICA_CONTROLLERS, Owner, Scalable, Workload
 from playbooks.core.errors import (
     AlreadyExists,
     Conflict,
@@ -185,9 +183,9 @@ def lists_the_pods_of_a_node(world: World) -> None:
     world.pod()
 
     for namespaces in ((), (world.namespace,)):
-        found = world.cluster.pods_on(node, namespaces=namespaces)
+        found = list(world.cluster.pods_on(node, namespaces=namespaces))
         expect([pod.uid for pod in found if pod.namespace == world.namespace]).to(equal([here.uid]))
-    expect(world.cluster.pods_on(node, namespaces=(world.name(),))).to(be_empty)
+    expect(list(world.cluster.pods_on(node, namespaces=(world.name(),)))).to(be_empty)
 
 
 def deletes_a_pod(world: World) -> None:
@@ -284,7 +282,10 @@ def scales_a_workload_as_it_was_read(world: World) -> None:
 
 
 def lists_autoscalers(world: World) -> None:
-    expect(world.cluster.autoscalers(world.namespace)).to(equal([]))
+    metadata = {"name": "web", "namespace": world.namespace}
+    workload = Scalable("Deployment", {"metadata": metadata})
+
+    expect(world.cluster.autoscalers(workload)).to(equal([]))
 
 
 def sets_labels_and_annotations(world: World) -> None:
@@ -547,9 +548,11 @@ def stores_a_policy(world: World) -> None:
 def lists_the_policies_of_each_kind_that_is_served(world: World) -> None:
     world.cluster.create_network_policy(_a_policy(world))
 
-    expect(world.cluster.network_policies(world.namespace, NETWORK_POLICY)).not_to(be_empty)
+    expect(list(world.cluster.network_policies(world.namespace, NETWORK_POLICY))).not_to(be_empty)
     for kind in world.cluster.policy_kinds():
-        expect(world.cluster.network_policies(world.namespace, kind)).to(be_a(list))
+        found = list(world.cluster.network_policies(world.namespace, kind))
+        said = {(each["apiVersion"], each["kind"]) for each in found}
+        expect(said - {(kind.api, kind.kind)}).to(be_empty)
 
 
 def reads_the_labels_of_a_namespace(world: World) -> None:
@@ -687,13 +690,13 @@ def _theirs_and_ours(found: ApiObject) -> Dict[str, str]:
     return {k: v for k, v in found.annotations.items() if "kubernetes.io/" not in k}
 
 
-def lists_the_selectors_of_services(world: World) -> None:
-    world.service({"app": "web"})
-    world.service(None)
-    found = world.cluster.service_selectors(world.namespace)
+def knows_by_which_labels_services_select_a_pod(world: World) -> None:
+    for selector in ({"app": "web"}, {"app": "web", "tier": "other"}, None):
+        world.service(selector)
+    labels = {"app": "web", "tier": "front"}
+    pod = Pod({"metadata": {"name": "web-0", "namespace": world.namespace, "labels": labels}})
 
-    expect(found).to(contain(Selector({"app": "web"})))
-    expect(found).not_to(contain(Selector()))
+    expect(world.cluster.service_keys(pod)).to(equal({"app"}))
 
 
 def reads_the_owner_of_pods(world: World) -> None:
@@ -707,16 +710,13 @@ def reads_the_owner_of_pods(world: World) -> None:
     expect(same["metadata"]["uid"]).to(equal(found["metadata"]["uid"]))
 
 
-def lists_replica_controllers(world: World) -> None:
-    made = [
-        world.owner("ReplicaSet", {"app": "web"}),
-        world.owner("ReplicationController", {"app": "old"}),
-    ]
-    found = world.cluster.replica_controllers(world.namespace)
-    ours = {c.owner: c.selector.labels for c in found if c.owner in made}
+def lists_controllers_that_would_kill_for_a_pod(world: World) -> None:
+    for kind in REPLICA_CONTROLLERS:
+        labels = {"app": world.name()}
+        made = world.owner(kind, labels)
 
-    expect(ours).to(equal({made[0]: {"app": "web"}, made[1]: {"app": "old"}}))
-    expect({(c.wanted, c.present) for c in found if c.owner in made}).to(equal({(0, 0)}))
+        expect(world.cluster.rivals(world.namespace, {**labels, "x": "y"})).to(equal([made]))
+        expect(world.cluster.rivals(world.namespace, {"x": "y"})).not_to(contain(made))
 
 
 def finds_no_owner(world: World) -> None:

@@ -85,6 +85,8 @@ class PodsApi:
         self.put({**pod, "metadata": ending})
 
     def read(self, *path: str, most: int, seconds: Optional[float] = None, **query: str) -> bytes:
+        if "fieldSelector" in query or path[1].endswith("registration.k8s.io"):
+            return json.dumps(self.get(*path, **query)).encode()
         if path[-1] != "pods":
             raise NotPermitted("nothing else is watched here")
         self.asked.append(query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Set, Tuple
 
@@ -22,6 +23,12 @@ from playbooks.core.cluster.policies.kinds import (
 )
 from playbooks.core.cluster.policies.reading import PolicyTarget, Tristate
 from playbooks.core.cluster.selectors import Labels
+
+# Characters of JSON that the rules of all policies that are kept may have.
+MOST = 512 * 1024
+
+# Of a policy, what says which one it is, and what its rules are.
+_NAMED, _RULES = ("name", "namespace", "uid", "resourceVersion"), ("spec", "specs")
 
 # What reading a manifest raises that is not as it should be: no API server checks all of it.
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -52,6 +59,8 @@ class OtherPolicy:
         try:
             if denying.outranks(beside, self.kind, self.manifest):
                 return False
+            if not self._is_whole:
+                return None
             found: Tristate = self._reader.allows(self.manifest, types, target)
         except _UNREADABLE:
             return None
@@ -60,7 +69,9 @@ class OtherPolicy:
         return None if found and unsure else found
 
     def keys(self, target: PolicyTarget) -> Set[str]:
-        """The labels of the pod by which it selects it."""
+        """The labels of the pod by which it selects it: all, where its rules were not kept."""
+        if not self._is_whole:
+            return set(target.labels)
         try:
             found: Set[str] = self._reader.keys(self.manifest, target)
             return found
@@ -68,9 +79,33 @@ class OtherPolicy:
             return set()
 
     @property
+    def _is_whole(self) -> bool:
+        return any(part in self.manifest for part in _RULES)
+
+    @property
     def _reader(self) -> Any:
         """What reads policies of its kind."""
         return _READERS[self.kind]
+
+
+class PolicyRoom:
+    """For policies that are kept, of whoever may make as many and as large ones as he likes. One
+    for which none is left is kept without its rules, so that nobody knows what it allows."""
+
+    def __init__(self) -> None:
+        self._left = MOST
+
+    def kept(self, policy: Mapping[str, Any]) -> Mapping[str, Any]:
+        named = {part: policy[part] for part in ("apiVersion", "kind") if part in policy}
+        metadata = policy["metadata"]
+        named["metadata"] = {key: metadata[key] for key in _NAMED if key in metadata}
+        rules = {part: policy[part] for part in _RULES if part in policy}
+        size = len(json.dumps(rules))
+        if size > self._left:
+            rules = {}
+        else:
+            self._left -= size
+        return {**named, **rules}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.core.claim import Claim
 from playbooks.core.cluster.pod import Pod
@@ -88,7 +88,7 @@ class WatchedCluster(KubernetesCluster, WatchingCluster):
             self._count(READ)
         return super().pod(name, namespace=namespace)
 
-    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
+    def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> Iterable[Pod]:
         memory = self._memory
         if memory is not None:
             part = f'"nodeName":{json.dumps(node)}'.encode()
