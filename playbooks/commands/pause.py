@@ -11,6 +11,8 @@ import click
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, selects
 from playbooks.commands.targets import ledgers
+from playbooks.commands.undo import is_cluster_wide
+from playbooks.core import catalogue
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import ALL, Book
@@ -115,7 +117,17 @@ def resume(session: Session, which: Selection, scope: Scope, target: Optional[st
         book.resume()
         return f"resumed, paused since {paused_since(paused)}" if paused else "not paused"
 
-    return _written(session, which, scope, write)
+    return _written(session, which, scope, write, _object_problems(target))
+
+
+def _object_problems(target: Optional[str]) -> List[str]:
+    if target is None:
+        return []
+    kind, *name = target.replace(" ", "/", 1).split("/")
+    parts = 1 if is_cluster_wide(kind) else 2
+    if catalogue.containing(kind) and len(name) == parts and all(name):
+        return []
+    return [f"--object is {target!r}, expected such as pod/NAMESPACE/NAME or node/NAME"]
 
 
 def _act_again(book: Book, target: str, now: Instant) -> str:

@@ -67,7 +67,7 @@ def undo(
     which.check(*_problems(target, which.playbook), *ledgers.problems(), required=False)
     kind, _, name = target.partition("/")
     namespace = (
-        "" if _is_cluster_wide(kind) else which.namespace or session.cluster.current_namespace()
+        "" if is_cluster_wide(kind) else which.namespace or session.cluster.current_namespace()
     )
     about = target_ref(kind, name, namespace)
     by = by or who(session.cluster)
@@ -85,7 +85,7 @@ def undo(
     return max(_run(each, force, output == "json") for each in releases)
 
 
-def _is_cluster_wide(kind: str) -> bool:
+def is_cluster_wide(kind: str) -> bool:
     found = api_object.kind_of(kind)
     return found.cluster_wide if found else kind == NODE
 

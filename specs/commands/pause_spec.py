@@ -97,6 +97,14 @@ with description("The brake of falco-playbook") as self:
         left = stored(self.cluster)
         expect((list(left.undone), left.paused["by"])).to(equal((["c"], "bob")))
 
+    with it("refuses an object to act on again that no ledger can have"):
+        words = ("resume", "-p", "delete", "--object")
+        for target in ("pods/shop/web-0", "pod/web-0", "pod/shop/", "node/shop/node-1", "web-0"):
+            answer = run(*words, target, cluster=self.cluster)
+
+            expect((answer.code, answer.out)).to(equal((2, "")))
+            expect(answer.err).to(contain(f"--object is {target!r}, expected"))
+
     with it("repairs a ledger that cannot be read, or was deleted, with reset alone"):
         for broken in ("no json", '{"version": 7}'):
             self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": broken}
