@@ -47,7 +47,7 @@ def _shows(command: F) -> F:
             "watching",
             is_flag=True,
             help="Look again every 5 seconds, until Ctrl-C. Where the output is no terminal it"
-            " prints what changed; with -o json a line for each look.",
+            " prints what changed; with -o json a line for each change.",
         ),
         click.option(
             "-A", "--all-namespaces", is_flag=True, help="The playbooks of all namespaces."
