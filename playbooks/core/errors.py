@@ -26,6 +26,7 @@
           +-- NamespaceTerminating  nothing can be created in it any more (a 403, no lack of rights)
           +-- Refused               the API server does not accept the request (other 4xx)
           |    +-- ObjectTooLarge   nothing can be written on an object any more
+          +-- ListTooLong           objects too many, or too large, to be read for one alert
           +-- NoCluster             neither a service account nor a kubeconfig
           +-- SlackRejected         Slack says no
           +-- WebhookRejected       a webhook does
@@ -187,6 +188,12 @@ class ObjectTooLarge(Refused):
     deletes it, with any grace period, nor evicts or labels it."""
 
     reason = "object-too-large"
+
+
+class ListTooLong(PermanentError):
+    """Of objects of which a tenant can make as many, and as large ones, as he likes."""
+
+    reason = "list-too-long"
 
 
 class NoCluster(PermanentError):

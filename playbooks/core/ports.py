@@ -205,7 +205,8 @@ class Cluster(ABC):
     """The Kubernetes API, as far as reactions need it.
 
     Every method makes one API call, unless it says otherwise, and raises a PlaybookError. Lists are
-    read by pages, and a call is one of each page.
+    read by pages, and a call is one of each page; ListTooLong is raised where what a namespace has
+    of a kind, other than pods, is more than is read for one alert.
     Manifests are plain dicts as the API has them.
     """
 
@@ -398,11 +399,12 @@ class Cluster(ABC):
 
     @abstractmethod
     def network_policies(
-        self, namespace: str, kind: PolicyKind = NETWORK_POLICY
+        self, namespace: str, kind: PolicyKind = NETWORK_POLICY, *, name: str = ""
     ) -> Iterable[Mapping[str, Any]]:
         """Those of a namespace; of a kind that belongs to none, all: read as they are asked for,
         since all of them may be more than there is memory. Each says its kind, but for
-        NetworkPolicies. Raises NotFound where the cluster does not serve the kind."""
+        NetworkPolicies. ``name``: only the one of that name. Raises NotFound where the cluster does
+        not serve the kind."""
 
     @abstractmethod
     def policy_kinds(self) -> Tuple[PolicyKind, ...]:

@@ -15,7 +15,7 @@ from playbooks.core.cluster.workload import OWNING, SCALABLE, Scalable, controll
 from playbooks.core.containment import lifetime
 from playbooks.core.containment.lifetime import Lifetime
 from playbooks.core.containment.scaling import ScaleNote, Scaling
-from playbooks.core.errors import NotFound, NotPermitted
+from playbooks.core.errors import ListTooLong, NotFound, NotPermitted
 from playbooks.core.guards.makers import makers
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
@@ -190,7 +190,7 @@ class ScaleWorkload(ContainTarget):
             found.append(f"{above}, which it names as its controller, may set it back")
         try:
             names = self._cluster.autoscalers(workload)
-        except NotPermitted:
+        except (ListTooLong, NotPermitted):
             names = []
             found.append("whether a HorizontalPodAutoscaler sets it is not known")
         does = "sets nothing while it is 0" if self._to == 0 else "sets it back"

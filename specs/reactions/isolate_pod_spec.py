@@ -22,6 +22,7 @@ from playbooks.core.errors import (
     AlreadyExists,
     ClusterUnavailable,
     Conflict,
+    ListTooLong,
     NotFound,
     NotPermitted,
     Refused,
@@ -386,6 +387,33 @@ with description("Isolating a pod") as self:
                 expect(outcome.reason).to(equal("isolated-perhaps-in-part"))
                 expect(outcome.message).to(contain(f"{kind}theirs may still allow traffic"))
                 expect(outcome.details["detached_labels"]).to(equal(LABELS))
+
+        with it("stores one policy beside more than can be read, and takes all labels off"):
+            cluster = a_cluster(a_replica())
+            own = cluster.network_policies
+
+            def too_many(namespace, kind=NETWORK_POLICY, name=""):
+                if not name:
+                    raise ListTooLong("too many")
+                return own(namespace, kind, name=name)
+
+            cluster.network_policies = too_many
+            outcomes = [run(cluster), run(cluster)]
+
+            expect([each.reason for each in outcomes]).to(
+                equal(["isolated-perhaps-in-part", "already-isolated"])
+            )
+            expect(outcomes[0].message).to(contain("NetworkPolicies (not read: list-too-long)"))
+            expect(outcomes[0].details["detached_labels"]).to(equal(LABELS))
+            expect(list(own("shop"))).to(have_len(1))
+
+        with it("takes all labels off where Services are more than can be read"):
+            cluster = a_cluster(a_replica())
+            cluster.failures["service_keys"] = [ListTooLong("too many")]
+            outcome = run(cluster)
+
+            expect(outcome.reason).to(equal("isolated"))
+            expect(outcome.details["detached_labels"]).to(equal(LABELS))
 
         with it("reads a Calico policy once, whichever API shows it"):
             shown = {**a_cilium_policy({}), "kind": "NetworkPolicy", "spec": {"selector": "all()"}}

@@ -48,6 +48,7 @@ from playbooks.core.cluster.workload import (
 from playbooks.core.errors import (
     ClusterUnavailable,
     Conflict,
+    ListTooLong,
     NotFound,
     NotTheSameObject,
     PlaybookError,
@@ -55,12 +56,14 @@ from playbooks.core.errors import (
 from playbooks.core.evidence.steps import MOST_LINES, Log
 from playbooks.core.ports import EMPTY, Cluster
 from playbooks.infrastructure.kubernetes.api import (
+    AnswerTooLong,
     KubernetesApi,
     delete_options,
     json_object,
+    shown,
 )
 from playbooks.infrastructure.kubernetes.exec import output
-from playbooks.infrastructure.kubernetes.list_watch import pages
+from playbooks.infrastructure.kubernetes.list_watch import ALONE, pages
 
 _CORE = ("api", "v1")
 
@@ -91,6 +94,9 @@ RECENT_SERVING, RECENT_PROVIDERS = 60.0, 3600.0
 # Events of a pod that are read, and bytes of them: whoever may make Events has others left out.
 EVENTS, EVENTS_BYTES = 500, 2 * 1024 * 1024
 
+# Bytes of a list that a tenant can make as long as he likes: 20,000 policies, 5,000 ReplicaSets.
+LIST_BYTES = 32 * 1024 * 1024
+
 # Where Cilium's agents say what they know of each pod.
 _ENDPOINT = ObjectKind("CiliumEndpoint", "ciliumendpoints", CILIUM.group, version=CILIUM.version)
 
@@ -111,15 +117,15 @@ class KubernetesCluster(Cluster):
         return Pod(self._api.get(*_CORE, "namespaces", namespace, "pods", name))
 
     def pods_on(self, node: str, *, namespaces: Tuple[str, ...]) -> Iterable[Pod]:
-        return self._pods(namespaces, fieldSelector=f"spec.nodeName={node}")
+        return self._pods(namespaces, selected={"fieldSelector": f"spec.nodeName={node}"})
 
     def labelled_pods(self, label: str, *, namespaces: Tuple[str, ...]) -> List[Pod]:
-        return list(self._pods(namespaces, labelSelector=label))
+        return list(self._pods(namespaces, selected={"labelSelector": label}))
 
-    def _pods(self, namespaces: Tuple[str, ...], **selected: str) -> Iterator[Pod]:
+    def _pods(self, namespaces: Tuple[str, ...], selected: Mapping[str, str]) -> Iterator[Pod]:
         places: List[Tuple[str, ...]] = [("namespaces", name, "pods") for name in namespaces]
         for place in places or [("pods",)]:
-            yield from self._listed(Pod, *_CORE, *place, **selected)
+            yield from self._listed(Pod, *_CORE, *place, selected=selected)
 
     def log(
         self, pod: Pod, container: str, *, previous: bool, most_bytes: int, seconds: float
@@ -239,14 +245,19 @@ class KubernetesCluster(Cluster):
 
     def autoscalers(self, workload: Scalable) -> List[str]:
         path = ("apis", "autoscaling", "v1", "namespaces", workload.namespace)
-        return list(self._listed(workload.scaled_by, *path, "horizontalpodautoscalers"))
+        kind = "horizontalpodautoscalers"
+        return list(self._listed(workload.scaled_by, *path, kind, most=LIST_BYTES))
 
     def network_policies(
-        self, namespace: str, kind: PolicyKind = NETWORK_POLICY
+        self, namespace: str, kind: PolicyKind = NETWORK_POLICY, *, name: str = ""
     ) -> Iterator[Mapping[str, Any]]:
         # Items of a list do not say of which kind they are.
         said = {} if kind == NETWORK_POLICY else {"apiVersion": kind.api, "kind": kind.kind}
-        return self._listed(lambda each: {**each, **said}, *kind.path(namespace))
+        selected = {"fieldSelector": f"metadata.name={name}"} if name else {}
+        path = kind.path(namespace)
+        return self._listed(
+            lambda each: {**each, **said}, *path, most=LIST_BYTES, selected=selected
+        )
 
     def policy_kinds(self) -> Tuple[PolicyKind, ...]:
         served = self._recent.get("policy kinds", RECENT, lambda: self._served(*OTHERS))
@@ -291,14 +302,15 @@ class KubernetesCluster(Cluster):
     def rivals(self, namespace: str, labels: Labels) -> List[Owner]:
         def rivals(kind: str) -> Iterator[Owner]:
             path = OWNING[kind].path(namespace)
-            return self._listed(lambda each: ReplicaController.of(kind, each).rival(labels), *path)
+            keep = lambda each: ReplicaController.of(kind, each).rival(labels)  # noqa: E731
+            return self._listed(keep, *path, most=LIST_BYTES)
 
         return [rival for kind in REPLICA_CONTROLLERS for rival in rivals(kind)]
 
     def service_keys(self, pod: Pod) -> Set[str]:
         path = (*_CORE, "namespaces", pod.namespace, "services")
-        found = self._listed(lambda service: Selector.of_service(service).keys(pod.labels), *path)
-        return set().union(*found)
+        keep = lambda service: Selector.of_service(service).keys(pod.labels)  # noqa: E731
+        return set().union(*self._listed(keep, *path, most=LIST_BYTES))
 
     def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
         if owner.kind not in _OWNERS:
@@ -331,18 +343,30 @@ class KubernetesCluster(Cluster):
         return list(self._listed(Node, *_CORE, "nodes"))
 
     def _listed(
-        self, keep: Callable[[Mapping[str, Any]], Optional[T]], *path: str, **selected: str
+        self,
+        keep: Callable[[Mapping[str, Any]], Optional[T]],
+        *path: str,
+        most: float = float("inf"),
+        selected: Mapping[str, str] = EMPTY,
     ) -> Iterator[T]:
         """What is kept of each object, if anything, a page at a time: whoever may make objects may
-        make many that are large."""
+        make many that are large. ``most``: bytes of them all. Raises ListTooLong."""
+        left = most
 
         def read(text: bytes) -> Tuple[List[T], str]:
+            nonlocal left
+            left -= len(text)
+            if left < 0:
+                raise _too_long(path, most)
             items, rest = _page(text)
             return [kept for kept in map(keep, items) if kept is not None], rest
 
-        for page in pages(self._api, path, read, selected=selected):
-            yield from page
-            page.clear()
+        try:
+            for page in pages(self._api, path, read, selected=selected):
+                yield from page
+                page.clear()
+        except AnswerTooLong as error:
+            raise _too_long(path, ALONE) from error
 
     def _namespace(self, name: str) -> Mapping[str, Any]:
         """Its metadata."""
@@ -412,6 +436,13 @@ class KubernetesCluster(Cluster):
     def _pods_of(self, owner: Owner, namespace: str) -> int:
         path = (*_CORE, "namespaces", namespace, "pods")
         return sum(self._listed(lambda pod: controller(pod["metadata"]) == owner, *path))
+
+
+def _too_long(path: Tuple[str, ...], most: float) -> ListTooLong:
+    return ListTooLong(
+        f"GET {shown(path)}: more than {most / 2**20:g} MiB, which is all that is read of such"
+        " objects for one alert: delete those that nobody needs"
+    )
 
 
 def _whole(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -242,9 +242,10 @@ class MemoryCluster(Cluster):
         return [name for name in map(workload.scaled_by, listed) if name]
 
     def network_policies(
-        self, namespace: str, kind: PolicyKind = NETWORK_POLICY
+        self, namespace: str, kind: PolicyKind = NETWORK_POLICY, *, name: str = ""
     ) -> List[Mapping[str, Any]]:
-        return self._listed(str(kind), "" if kind.cluster_wide else namespace)
+        listed = self._listed(str(kind), "" if kind.cluster_wide else namespace)
+        return [each for each in listed if name in ("", each["metadata"]["name"])]
 
     def policy_kinds(self) -> Tuple[PolicyKind, ...]:
         """Those of which it has any."""

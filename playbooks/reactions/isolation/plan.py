@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL, NOTHING, Reachable
@@ -25,7 +26,7 @@ from playbooks.core.cluster.policies.reading import Tristate
 from playbooks.core.cluster.selectors import Labels
 from playbooks.core.cluster.workload import ReplicaController
 from playbooks.core.containment.isolation import IsolationNote
-from playbooks.core.errors import NotFound, PlaybookError
+from playbooks.core.errors import ListTooLong, NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
 
@@ -153,12 +154,25 @@ class IsolationPlan:
 @dataclass
 class _Listed:
     """The policies of a kind. ``stored``: ours about the pod. ``namesake``: whether somebody else's
-    has the name that it would have."""
+    has the name that it would have. ``unread``: why not all were read, or empty."""
 
     kind: PolicyKind
     stored: Optional[Mapping[str, Any]] = None
     namesake: bool = False
     theirs: List[Mapping[str, Any]] = field(default_factory=list)
+    unread: str = ""
+
+    def take(self, pod: Pod, listed: Iterable[Mapping[str, Any]], room: PolicyRoom) -> None:
+        name = network_policy.name_for(pod)
+        for policy in listed:
+            if network_policy.isolates(policy, pod):
+                # Of several, all but one are somebody else's.
+                if self.stored is not None:
+                    self.theirs.append(room.kept(self.stored))
+                self.stored = PolicyRoom().kept(policy)
+            else:
+                self.namesake = self.namesake or network_policy.own_name(policy) == name
+                self.theirs.append(room.kept(policy))
 
     def others(self, *, own: bool) -> List[OtherPolicy]:
         """``own``: whether what is ours is the policy that isolates."""
@@ -198,13 +212,15 @@ class Planner:
         of_kind = listed
         if kind != NETWORK_POLICY:
             of_kind = self._listed(pod, kind, PolicyRoom())
+        if of_kind.unread and of_kind.stored is None:
+            of_kind = self._named(pod, kind, {name, before.policy or name})
         stored = of_kind.stored
         if stored is not None:
             metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
             policy = {**policy, "metadata": metadata}
         elif of_kind.namesake:
             namesake, policy = name, network_policy.renamed(policy, self._now())
-        others = self._others(pod, kind, listed.others(own=kind == NETWORK_POLICY), room)
+        others = self._others(pod, kind, listed, room)
         plan = IsolationPlan(pod, policy, stored, others, self._types, self._reachable)
         plan = replace(plan, namesake=namesake, kind=kind, instead=instead)
         was_detached = pod.owner is None and before.detached
@@ -224,25 +240,31 @@ class Planner:
         return NETWORK_POLICY, f"a NetworkPolicy, as {why} no {kind.several}"
 
     def _listed(self, pod: Pod, kind: PolicyKind, room: PolicyRoom) -> _Listed:
-        found, name = _Listed(kind), network_policy.name_for(pod)
-        for policy in self._cluster.network_policies(pod.namespace, kind):
-            if network_policy.isolates(policy, pod):
-                # Of several, all but one are somebody else's.
-                if found.stored is not None:
-                    found.theirs.append(room.kept(found.stored))
-                found.stored = PolicyRoom().kept(policy)
-            else:
-                found.namesake = found.namesake or network_policy.own_name(policy) == name
-                found.theirs.append(room.kept(policy))
+        found = _Listed(kind)
+        try:
+            found.take(pod, self._cluster.network_policies(pod.namespace, kind), room)
+        except ListTooLong as error:
+            found.unread = error.reason
+        return found
+
+    def _named(self, pod: Pod, kind: PolicyKind, names: Set[str]) -> _Listed:
+        """Those of these names only, where all of the kind are too many."""
+        found = _Listed(kind)
+        for name in names:
+            listed = self._cluster.network_policies(pod.namespace, kind, name=name)
+            found.take(pod, listed, PolicyRoom())
         return found
 
     def _others(
-        self, pod: Pod, ours: PolicyKind, known: List[OtherPolicy], room: PolicyRoom
+        self, pod: Pod, ours: PolicyKind, known: _Listed, room: PolicyRoom
     ) -> OtherPolicies:
         """``ours``: the kind of the policy that isolates. ``known``: the NetworkPolicies. What else
         there is keeps no pod from being isolated: what cannot be read is named."""
-        found = list(known)
+        found = known.others(own=ours == NETWORK_POLICY)
+        further = False
         unread: Dict[str, str] = {}
+        if known.unread and ours == NETWORK_POLICY:
+            unread[known.kind.several] = known.unread
         for kind in to_read(self._cluster.policy_kinds()):
             try:
                 listed = self._listed(pod, kind, room)
@@ -250,13 +272,13 @@ class Planner:
                 # Of an API that did not say what it serves, or is gone since.
                 continue
             except PlaybookError as error:
-                # Of Cilium, ours denies whatever another allows.
-                if not (ours == CILIUM and kind in (CILIUM, CILIUM_CLUSTERWIDE)):
-                    unread[kind.several] = error.reason
-                continue
-            own = kind == ours or (kind, ours) == (CALICO_STORED, CALICO)
-            found += listed.others(own=own)
-        further = len(found) > len(known)
+                listed = _Listed(kind, unread=error.reason)
+            # Of Cilium, ours denies whatever another allows.
+            if listed.unread and not (ours == CILIUM and kind in (CILIUM, CILIUM_CLUSTERWIDE)):
+                unread[kind.several] = listed.unread
+            more = listed.others(own=kind == ours or (kind, ours) == (CALICO_STORED, CALICO))
+            further = further or bool(more)
+            found += more
         labels = self._namespace_labels(pod.namespace) if further else None
         return OtherPolicies(tuple(found), unread, labels)
 
@@ -293,9 +315,12 @@ class Planner:
         return ""
 
     def _selecting_keys(self, plan: IsolationPlan) -> Set[str]:
-        """The labels by which controller, Services and policies of others select the pod."""
-        pod = plan.pod
-        keys = self._cluster.service_keys(pod) | self._controller_keys(pod)
+        """The labels by which controller, Services and policies of others select the pod: all,
+        where these are too many to be read."""
+        pod, keys = plan.pod, set(plan.pod.labels)
+        with suppress(ListTooLong):
+            if ListTooLong.reason not in plan.others.unread.values():
+                keys = self._cluster.service_keys(pod) | self._controller_keys(pod)
         target = plan.others.target(pod, pod.labels)
         for policy in plan.others.policies:
             keys |= policy.keys(target)

@@ -2,9 +2,10 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from expects import equal, expect
+from expects import be_below, equal, expect, match, raise_error
 from mamba import after, before, description, it
 
+from playbooks.core.errors import ListTooLong
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
@@ -85,3 +86,16 @@ with description("Objects that a tenant made long") as self:
         next(iter(found))
 
         expect(self.asked).to(equal([200]))
+
+    with it("are too many from 32 MiB on, which is said with what to do"):
+        pod = a_pod(namespace="shop", metadata={"labels": {"app": "web"}})
+        cluster = self.cluster(number=2000, length=200_000)
+
+        said = "GET /api/v1/namespaces/shop/services: more than 32 MiB.*delete those"
+        expect(lambda: cluster.service_keys(pod)).to(raise_error(ListTooLong, match(said)))
+        expect(sum(self.asked)).to(be_below(1500))
+
+    with it("are too long where one alone has more than 16 MiB"):
+        found = self.cluster(number=1, length=17_000_000).network_policies("shop")
+
+        expect(lambda: list(found)).to(raise_error(ListTooLong))
