@@ -197,7 +197,7 @@ class KubernetesObjects(ClusterObjects):
                 errors.append(error)
         if errors:
             kinds = {type(error) for error in errors}
-            said = "\n".join(map(str, errors))
+            said = "\n".join(dict.fromkeys(map(str, errors)))
             raise (kinds.pop() if len(kinds) == 1 else PlaybookError)(said) from errors[0]
         return written
 

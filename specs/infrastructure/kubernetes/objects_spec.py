@@ -167,6 +167,16 @@ with description("Objects of the API") as self:
         expect(self.api.asked[-1]).to(equal(("PUT", "/api/v1/namespaces/shop/pods/web")))
         expect(self.api.query["dryRun"]).to(equal("All"))
 
+    with it("are refused with one line where the API server says the same of several"):
+        path = "/api/v1/namespaces/shop/pods"
+        self.api.refusals["POST", path] = [a_status(403, "Forbidden"), a_status(403, "Forbidden")]
+        try:
+            self.objects.create([POD, POD])
+        except NotPermitted as error:
+            said = str(error)
+
+        expect(said.splitlines()).to(have_len(1))
+
     with it("are refused with an error of what the API server said"):
         post = ("POST", "/api/v1/namespaces/shop/pods")
         for answer, kind in (
