@@ -44,6 +44,7 @@ from playbooks.testing import (
     a_service,
     an_alert,
 )
+from specs.support.long_lists import too_many_policies
 from specs.support.wired import MovingClock
 
 NAME = f"falco-isolate-{UID}"
@@ -390,14 +391,7 @@ with description("Isolating a pod") as self:
 
         with it("stores one policy beside more than can be read, and takes all labels off"):
             cluster = a_cluster(a_replica())
-            own = cluster.network_policies
-
-            def too_many(namespace, kind=NETWORK_POLICY, name=""):
-                if not name:
-                    raise ListTooLong("too many")
-                return own(namespace, kind, name=name)
-
-            cluster.network_policies = too_many
+            own = too_many_policies(cluster)
             outcomes = [run(cluster), run(cluster)]
 
             expect([each.reason for each in outcomes]).to(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
@@ -17,7 +17,7 @@ from playbooks.core.cluster.policies.kinds import NETWORK_POLICY, PolicyKind, ki
 from playbooks.core.cluster.workload import OWNING, REPLICA_CONTROLLERS
 from playbooks.core.containment.containment import PodContainment
 from playbooks.core.containment.note import LONGEST_RULE, UNREADABLE, Note
-from playbooks.core.errors import NotFound
+from playbooks.core.errors import ListTooLong, NotFound
 from playbooks.core.instant import Instant, instant_or_none
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
@@ -75,7 +75,7 @@ class Isolation(PodContainment):
         another kind was stored."""
         note = IsolationNote.of(notes)
         kinds = dict.fromkeys((NETWORK_POLICY, kind_called(note.policy_kind)))
-        found = [_stored(cluster, target, kind) for kind in kinds]
+        found = [_stored(cluster, target, kind, note.policy) for kind in kinds]
         return cls(target, note, tuple(policy for policy in found if policy is not None))
 
     @property
@@ -222,17 +222,31 @@ def shown(policy: Mapping[str, Any]) -> str:
     return f"{kind_of(policy) or NETWORK_POLICY} {policy['metadata']['name']}"
 
 
-def _stored(cluster: Cluster, pod: Pod, kind: PolicyKind) -> Optional[Mapping[str, Any]]:
-    """The policy of ours about a pod, also where somebody took its label off."""
+def _stored(
+    cluster: Cluster, pod: Pod, kind: PolicyKind, noted: str
+) -> Optional[Mapping[str, Any]]:
+    """The policy of ours about a pod, also where somebody took its label off. ``noted``: the name
+    that the note has of it, by which it is found among too many."""
     name, named = network_policy.name_for(pod), None
     # The kind may be served no longer, and then there is none of it.
     with suppress(NotFound):
-        for policy in cluster.network_policies(pod.namespace, kind):
+        for policy in _listed(cluster, pod.namespace, kind, {name, noted or name}):
             if network_policy.isolates(policy, pod):
                 return policy
             if network_policy.own_name(policy) == name:
                 named = policy
     return named
+
+
+def _listed(
+    cluster: Cluster, namespace: str, kind: PolicyKind, names: Set[str]
+) -> Iterator[Mapping[str, Any]]:
+    """The policies of a kind; where they are too many, in the end those of these names."""
+    try:
+        yield from cluster.network_policies(namespace, kind)
+    except ListTooLong:
+        for name in names:
+            yield from cluster.network_policies(namespace, kind, name=name)
 
 
 def annotations_off(pod: Pod) -> Dict[str, None]:

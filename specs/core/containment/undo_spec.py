@@ -26,6 +26,7 @@ from playbooks.testing import (
     a_replica_controller,
     an_alert,
 )
+from specs.support.long_lists import too_many_policies
 
 NAME = f"falco-isolate-{UID}"
 LABELS = {"app": "web", "pod-template-hash": "abc", "team": "blue"}
@@ -123,6 +124,13 @@ with description("Undoing an isolation") as self:
 
             expect(again.reason).to(equal("nothing-to-undo"))
             expect(len(self.exempted)).to(equal(1))
+
+    with it("finds the policy by its name among more than can be read"):
+        cluster, pod = an_isolated()
+        too_many_policies(cluster)
+
+        expect(undo(cluster).message).to(contain(f"NetworkPolicy {NAME} deleted"))
+        expect(list(cluster.policies)).to(equal(["theirs"]))
 
     with it("exempts the pod before it changes anything"):
         cluster, _ = an_isolated()
