@@ -89,6 +89,15 @@ with description("Draining a node") as self:
 
         expect(self.cluster.writes).to(equal(["patch_node", "evict_pod", "evict_pod"]))
 
+    with it("keeps of what it evicts no more than what names it, as it was read"):
+        evict, evicted = self.cluster.evict_pod, []
+        self.cluster.evict_pod = lambda pod: [evicted.append(pod), evict(pod)]
+        answer(self.cluster)
+        kept = {"name", "namespace", "uid", "resourceVersion"}
+
+        expect([set(pod.manifest["metadata"]) - kept for pod in evicted]).to(equal([set(), set()]))
+        expect([list(pod.manifest) for pod in evicted]).to(equal([["metadata"], ["metadata"]]))
+
     with it("says in a dry run what would go"):
         outcome = answer(self.cluster, DRY_RUN="true")
 

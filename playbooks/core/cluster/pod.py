@@ -101,6 +101,14 @@ class Pod(ReadObject):
         return mirror and owner == Owner("Node", self.node)
 
     @property
+    def identity(self) -> Pod:
+        """The same, of which no more is kept than what names it, as it was read."""
+        kept = ("name", "namespace", "uid", "resourceVersion")
+        return Pod(
+            {"metadata": {key: self._metadata[key] for key in kept if key in self._metadata}}
+        )
+
+    @property
     def owner(self) -> Optional[Owner]:
         """Its controller, or None."""
         return controller(self._metadata)
