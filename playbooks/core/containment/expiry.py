@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import List, Mapping, Optional, Sequence, Set, Tuple, Type
 
-from playbooks.core.cluster.api_object import named, replaced
+from playbooks.core.cluster.api_object import replaced
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.errors import Conflict, NotFound, PlaybookError
@@ -68,7 +68,7 @@ class Expiry:
             return True
 
     def _ended(self, kind: Type[Containment], known: Contained) -> List[Outcome]:
-        target = named(known.kind, known.name, known.namespace)
+        target = str(known)
         if matching(known.namespace, self._protected):
             said = f"{target} is due and left alone: its namespace is protected"
             return [Outcome.skipped("protected-namespace", said, target)]

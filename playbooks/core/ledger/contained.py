@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Dict, Mapping
 
+from playbooks.core.cluster.api_object import named
+
 # Objects that are remembered at most, and bytes of them: the ledger is one object of the cluster,
 # which takes 1 MiB, and whoever may write what was contained decides how long its notes are. What
 # is forgotten stays contained until a person releases it.
@@ -43,7 +45,7 @@ class Contained:
         return cls(uid, kind, namespace, name, dict(notes or {}))
 
     def __str__(self) -> str:
-        return f"{self.kind} {f'{self.namespace}/' if self.namespace else ''}{self.name}"
+        return named(self.kind, self.name, self.namespace)
 
     @cached_property
     def size(self) -> int:
