@@ -78,6 +78,13 @@ def deploy_playbook(*words: str) -> Tuple[int, str]:
     return _said(program_of(str(ROOT / "deploy_playbook"), *words))
 
 
+def succeeded(done: Tuple[int, str]) -> str:
+    """What one of them said that ended well, and has to."""
+    code, said = done
+    assert code == 0, said
+    return said
+
+
 def in_turn(*commands: Sequence[str]) -> Tuple[str, ...]:
     """What Python is given to run these in one process, such as ("deploy_playbook", "-l"): it
     prints a list of what each printed, and fails where one does."""

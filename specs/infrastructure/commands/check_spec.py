@@ -21,7 +21,7 @@ from specs.support.cluster.engines import IMAGE, WORKER_IMAGE, controller_at_wor
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 from specs.support.processes import ROOT, eventually, let_ctrl_c_arrive
-from specs.support.programs import deploy_playbook, program_of
+from specs.support.programs import deploy_playbook, program_of, succeeded
 
 DOCUMENTED = (ROOT / "docs" / "nats.md").read_text(encoding="utf-8")
 PERMISSIONS = DOCUMENTED.partition("$WORKER, permissions: {")[2].partition("\n    } }")[0]
@@ -185,8 +185,7 @@ with description("falco-playbook check, of a playbook that was deployed,") as se
         self.namespace = cluster.a_namespace()
         engine = ("-E", "kubernetes", "-i", IMAGE, "-e", f"NATS_URL={self.server.url}")
         place = ("-n", self.namespace, "-p", "isolate")
-        code, said = deploy_playbook(*place, "-t", "falco.error.*", *engine)
-        assert code == 0, said
+        succeeded(deploy_playbook(*place, "-t", "falco.error.*", *engine))
         (worker,) = cluster.running_pods(self.namespace)
         node = worker["spec"]["nodeName"]
         # About a pod that is gone.

@@ -14,23 +14,16 @@ from specs.support.cluster.real_cluster import (
     delete_namespace,
 )
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.programs import deploy_playbook, falco_playbook
-
-
-def succeed(program, *words):
-    code, said = program(*words)
-    assert code == 0, said
-    return said
-
+from specs.support.programs import deploy_playbook, falco_playbook, succeeded
 
 with description("What a playbook contains on a real cluster") as self:
     with before.all:
         self.directory = tempfile.TemporaryDirectory()
         self.namespace = a_namespace()
         self.which = ("-p", "label", "-n", self.namespace)
-        succeed(deploy_playbook, "-S")
+        succeeded(deploy_playbook("-S"))
         deploying = ("-t", "falco.>", "-E", "kubernetes", "-i", "none:1", "--no-wait")
-        succeed(deploy_playbook, *self.which, *deploying)
+        succeeded(deploy_playbook(*self.which, *deploying))
         pod = a_gated_pod("web", self.namespace)
         self.alert = Path(self.directory.name, "alert.jsonl")
         self.alert.write_text(json.dumps(alert_about(pod)))
@@ -43,11 +36,11 @@ with description("What a playbook contains on a real cluster") as self:
     def answer(self):
         """By the ledger of what is deployed."""
         local = ("-E", "local", "-t", "falco.>", str(self.alert))
-        return succeed(deploy_playbook, *self.which, *local)
+        return succeeded(deploy_playbook(*self.which, *local))
 
     with it("is listed until it is released"):
         self.answer()
-        (found,) = json.loads(succeed(falco_playbook, "contained", *self.which, "-o", "json"))
+        (found,) = json.loads(succeeded(falco_playbook("contained", *self.which, "-o", "json")))
 
         expect(found).to(
             equal(
@@ -57,19 +50,19 @@ with description("What a playbook contains on a real cluster") as self:
                 }
             )
         )
-        expect(succeed(falco_playbook, "contained", "-A")).to(contain("pod/web", "falco-label"))
+        expect(succeeded(falco_playbook("contained", "-A"))).to(contain("pod/web", "falco-label"))
 
-        succeed(falco_playbook, "undo", "pod/web", "-n", self.namespace, "-A")
-        expect(succeed(falco_playbook, "contained", *self.which)).to(
+        succeeded(falco_playbook("undo", "pod/web", "-n", self.namespace, "-A"))
+        expect(succeeded(falco_playbook("contained", *self.which))).to(
             contain("nothing is contained")
         )
 
     with it("is left alone once it is released, until a person lets the playbook act on it again"):
         expect(self.answer()).to(contain("no action until"))
         resuming = ("resume", *self.which, "--object", f"pod/{self.namespace}/web")
-        expect(succeed(falco_playbook, *resuming)).to(contain("again, which"))
+        expect(succeeded(falco_playbook(*resuming))).to(contain("again, which"))
         expect(self.answer()).to(contain("labeled pod"))
-        expect(succeed(falco_playbook, *resuming)).to(contain("is not left alone"))
+        expect(succeeded(falco_playbook(*resuming))).to(contain("is not left alone"))
 
 
 not_run_unless(CLUSTER, globals())

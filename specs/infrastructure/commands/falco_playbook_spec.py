@@ -26,7 +26,7 @@ from specs.support.cluster.engines import IMAGE, WORKER_IMAGE, controller_at_wor
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 from specs.support.processes import eventually
-from specs.support.programs import deploy_playbook, program_of
+from specs.support.programs import deploy_playbook, program_of, succeeded
 
 DEAD = ("dead", "-N", "fake", "-n", "specs")
 FUNCTION, NAMESPACE = "falco-fake", "specs"
@@ -364,8 +364,7 @@ with description("falco-playbook, through the API server to a worker that was de
         self.namespace = cluster.a_namespace()
         engine = ("-E", "kubernetes", "-i", IMAGE, "-R", "2", "-e", f"NATS_URL={self.server.url}")
         topic = ("-t", "falco.error.*")
-        code, said = deploy_playbook("-n", self.namespace, "-p", "delete", *topic, *engine)
-        assert code == 0, said
+        succeeded(deploy_playbook("-n", self.namespace, "-p", "delete", *topic, *engine))
 
     with after.all:
         deploy_playbook("-n", self.namespace, "-p", "delete", "-x")

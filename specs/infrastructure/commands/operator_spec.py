@@ -32,7 +32,7 @@ from specs.support.cluster.real_cluster import (
 )
 from specs.support.conditions import CLUSTER, not_run_unless
 from specs.support.processes import eventually
-from specs.support.programs import deploy_playbook, program_of
+from specs.support.programs import deploy_playbook, program_of, succeeded
 
 # What is contained, by the playbook that does it: the last one ends pods.
 CONTAINED = {
@@ -45,18 +45,15 @@ CONTAINED = {
 }
 
 
-def succeed(*words):
-    code, said = deploy_playbook(*words)
-    assert code == 0, said
-
-
 with description("Somebody on call") as self:
     with before.all:
         self.directory = tempfile.TemporaryDirectory()
         self.namespace, self.shop = a_namespace(), a_namespace()
-        succeed("-S")
+        succeeded(deploy_playbook("-S"))
         place = ("-n", self.namespace, "-i", "none:1", "-e", f"NAMESPACES={self.shop}")
-        succeed("-p", "label", "-t", "falco.>", "-E", "kubernetes", "--no-wait", *place)
+        succeeded(
+            deploy_playbook("-p", "label", "-t", "falco.>", "-E", "kubernetes", "--no-wait", *place)
+        )
         printed = program_of(
             *(sys.executable, "-m", "playbooks.commands", "permissions", "--operator")
         )

@@ -47,7 +47,7 @@ from specs.support.cluster.real_cluster import (
 from specs.support.conditions import CLUSTER, Condition, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 from specs.support.processes import ROOT, eventually
-from specs.support.programs import deploy_playbook
+from specs.support.programs import deploy_playbook, succeeded
 
 GOLDEN = ROOT / "specs" / "deployment" / "golden"
 INDEX = os.environ.get("SPEC_PIP_INDEX_URL", "")
@@ -61,9 +61,7 @@ KINDS = (
 
 
 def deploy(namespace, server, *words):
-    code, said = failing_deploy(namespace, server, *words)
-    assert code == 0, said
-    return said
+    return succeeded(failing_deploy(namespace, server, *words))
 
 
 def failing_deploy(namespace, server, *words):
@@ -74,9 +72,7 @@ def failing_deploy(namespace, server, *words):
 
 
 def remove(namespace):
-    code, said = deploy_playbook("-n", namespace, "-p", "delete", "-x")
-    assert code == 0, said
-    return said
+    return succeeded(deploy_playbook("-n", namespace, "-p", "delete", "-x"))
 
 
 def a_restricted_namespace():

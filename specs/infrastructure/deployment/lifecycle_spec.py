@@ -20,7 +20,7 @@ from specs.support.cluster.real_cluster import (
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 from specs.support.processes import eventually
-from specs.support.programs import deploy_playbook
+from specs.support.programs import deploy_playbook, succeeded
 
 TOPIC = "falco.critical.*"
 SUBJECT = "falco.critical.terminal_shell_in_container"
@@ -28,16 +28,13 @@ USER = "authorization { user: worker, password: right }"
 
 
 def printed(*words):
-    code, said = deploy_playbook("-d", *words)
-    assert code == 0, said
+    said = succeeded(deploy_playbook("-d", *words))
     # Warnings come last, on standard error.
     return said.partition("deploy_playbook: ")[0]
 
 
 def succeed(*words):
-    code, said = deploy_playbook(*words)
-    assert code == 0, said
-    return said
+    return succeeded(deploy_playbook(*words))
 
 
 with description("A playbook") as self:

@@ -21,7 +21,7 @@ from specs.support.cluster.real_cluster import (
 from specs.support.conditions import CLUSTER, not_run_unless, program
 from specs.support.loopback.nats_server import Nats
 from specs.support.processes import eventually
-from specs.support.programs import deploy_playbook
+from specs.support.programs import deploy_playbook, succeeded
 
 
 def may_deploy(namespace, account):
@@ -35,8 +35,7 @@ with description("deploy_playbook for the admin of a namespace") as self:
         self.directory = tempfile.TemporaryDirectory()
         self.namespace = a_namespace()
         self.server = Nats(address=node_address()).start()
-        code, said = deploy_playbook("-S")
-        assert code == 0, said
+        succeeded(deploy_playbook("-S"))
         kubectl("create", "serviceaccount", "team", "-n", self.namespace)
         kubectl(
             *("create", "rolebinding", "team", "--clusterrole=admin", "-n", self.namespace),

@@ -5,7 +5,7 @@ from mamba import after, before, description, it
 
 from specs.support.cluster.real_cluster import a_namespace, delete_namespace, kubectl_json
 from specs.support.conditions import CLUSTER, not_run_unless
-from specs.support.programs import deploy_playbook
+from specs.support.programs import deploy_playbook, succeeded
 
 SELECTED = ("-l", "function=falco-taint")
 
@@ -13,8 +13,7 @@ SELECTED = ("-l", "function=falco-taint")
 with description("deploy_playbook -x, on a real cluster,") as self:
     with before.all:
         self.namespace = a_namespace()
-        code, said = deploy_playbook("-S")
-        assert code == 0, said
+        succeeded(deploy_playbook("-S"))
 
     with after.all:
         delete_namespace(self.namespace)
@@ -24,8 +23,7 @@ with description("deploy_playbook -x, on a real cluster,") as self:
 
     with it("removes what is there, and says that it is gone when it is asked again"):
         deploying = ("-p", "taint", "-t", "falco.>", "-E", "kubernetes", "-i", "none:1")
-        code, said = deploy_playbook(*deploying, "--no-wait", "-n", self.namespace)
-        assert code == 0, said
+        succeeded(deploy_playbook(*deploying, "--no-wait", "-n", self.namespace))
         code, said = self.remove("-p", "taint")
         expect((code, f"Function {self.namespace}/falco-taint" in said)).to(equal((0, True)))
         left = kubectl_json("get", "all,secrets,configmaps", *SELECTED, "-n", self.namespace)

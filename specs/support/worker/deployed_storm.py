@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 from specs.support.cluster import real_cluster as cluster
 from specs.support.cluster.engines import IMAGE
-from specs.support.programs import deploy_playbook
+from specs.support.programs import deploy_playbook, succeeded
 from specs.support.worker.storm import TOPIC, Storm
 from specs.support.worker.worker_on_cluster import FUNCTION, NO_CAPS, outcomes_in
 
@@ -32,8 +32,7 @@ class DeployedStorm(Storm):
         given = {"NATS_URL": self.nats.url, "VERIFY_AFTER": "off", **NO_CAPS, **settings}
         words = [word for name, value in given.items() for word in ("-e", f"{name}={value}")]
         place = ("-n", self.namespace, "-p", "delete", "-t", TOPIC)
-        code, said = deploy_playbook(*place, "-E", "kubernetes", "-i", IMAGE, "-R", "2", *words)
-        assert code == 0, said
+        succeeded(deploy_playbook(*place, "-E", "kubernetes", "-i", IMAGE, "-R", "2", *words))
 
     @property
     def outcomes(self) -> List[Dict[str, Any]]:
