@@ -13,7 +13,7 @@ from mamba import after, before, description, it
 from playbooks.core import errors
 from playbooks.infrastructure.kubernetes.api import AnswerTooLong, KubernetesApi, VersionGone
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
-from specs.support.loopback.server import Answer, LoopbackServer, a_status
+from specs.support.loopback.server import Answer, LoopbackServer, a_status, api_of
 
 UID, OTHER_UID = "2df9b2f3-8c60-4018-b5bd-b09e1d5f0ce5", "bdfe9e39-67f6-447e-9c8e-8b477d02514a"
 
@@ -25,10 +25,6 @@ def error_of(server, answer):
     except errors.PlaybookError as error:
         return error
     return None
-
-
-def api_of(server):
-    return KubernetesApi(connect=lambda: Connection(Route(server.url)))
 
 
 def watched(server, *answered, status=200):

@@ -6,11 +6,9 @@ from expects import be_below, equal, expect, match, raise_error
 from mamba import after, before, description, it
 
 from playbooks.core.errors import ListTooLong
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.connect import Connection, Route
 from playbooks.testing import UID, a_pod
-from specs.support.loopback.server import Answer, LoopbackServer
+from specs.support.loopback.server import Answer, LoopbackServer, api_of
 
 with description("The Events of a pod") as self:
     with before.all:
@@ -31,10 +29,8 @@ with description("The Events of a pod") as self:
             return Answer(200, {"metadata": {"continue": "more"}, "items": items})
 
         self.server.answer = answer
-        cluster = KubernetesCluster(
-            KubernetesApi(connect=lambda: Connection(Route(self.server.url)))
-        )
-        return len(cluster.events_of(a_pod(uid=UID), seconds=5)), asked
+        events = KubernetesCluster(api_of(self.server)).events_of(a_pod(uid=UID), seconds=5)
+        return len(events), asked
 
     with it("are 500 at most"):
         expect(self.events(length=10)).to(equal((500, [500])))
@@ -66,7 +62,7 @@ with description("Objects that a tenant made long") as self:
             return Answer(200, {"metadata": {"continue": rest}, "items": items})
 
         self.server.answer = answer
-        return KubernetesCluster(KubernetesApi(connect=lambda: Connection(Route(self.server.url))))
+        return KubernetesCluster(api_of(self.server))
 
     with it("are read by pages of 4 MiB, however many there are"):
         pod = a_pod(metadata={"labels": {"app": "web", "tier": "front"}})

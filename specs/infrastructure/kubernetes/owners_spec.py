@@ -6,10 +6,8 @@ from mamba import after, before, description, it
 
 from playbooks.core.cluster.workload import Owner, Workload
 from playbooks.core.errors import ClusterUnavailable
-from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.connect import Connection, Route
-from specs.support.loopback.server import Answer, LoopbackServer, nothing_there
+from specs.support.loopback.server import Answer, LoopbackServer, api_of, nothing_there
 
 GROUP = {"kind": "APIGroup", "preferredVersion": {"version": "v1beta1"}}
 DOWN = Answer(503, b"service unavailable")
@@ -25,7 +23,7 @@ def a_page(next=""):
 def of(server, answers):
     """The workload of an owner of the kind PodMetrics."""
     server.answer = lambda asked: answers.get(asked.path) or nothing_there(asked)
-    cluster = KubernetesCluster(KubernetesApi(connect=lambda: Connection(Route(server.url))))
+    cluster = KubernetesCluster(api_of(server))
     return cluster.workload(Owner("PodMetrics.metrics.k8s.io", "x"), namespace="shop")
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 
+from playbooks.infrastructure.kubernetes.api import KubernetesApi
+from playbooks.infrastructure.kubernetes.connect import Connection, Route
 from specs.support.loopback.certificates import Certificate
 
 _Self = TypeVar("_Self", bound="LoopbackServer")
@@ -93,6 +95,11 @@ class LoopbackServer:
 
     def stop(self) -> None:
         self._server.stop()
+
+
+def api_of(server: LoopbackServer) -> KubernetesApi:
+    """The client of an API server that it is."""
+    return KubernetesApi(connect=lambda: Connection(Route(server.url)))
 
 
 class _Server(ThreadingHTTPServer):
