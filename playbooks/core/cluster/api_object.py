@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from playbooks.core.instant import Instant
 
@@ -19,6 +19,15 @@ def named(kind: str, name: str, namespace: str) -> str:
 def replaced(what: object, uid: str) -> str:
     """What is said of an object that was read by that uid, and is another one now."""
     return f"{what} of uid {uid} is gone, another has its name"
+
+
+# Of the metadata, what says which object it is, as it was read.
+_NAMING = ("name", "namespace", "uid", "resourceVersion")
+
+
+def bare_metadata(metadata: Mapping[str, Any]) -> Dict[str, Any]:
+    """No more of it than what names the object: whoever makes one decides how long the rest is."""
+    return {key: metadata[key] for key in _NAMING if key in metadata}
 
 
 class ReadObject:

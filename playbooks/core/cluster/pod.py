@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, List, Mapping, Optional, Tuple
 
-from playbooks.core.cluster.api_object import ReadObject
+from playbooks.core.cluster.api_object import ReadObject, bare_metadata
 from playbooks.core.cluster.workload import Owner, controller
 from playbooks.core.instant import Instant
 
@@ -101,12 +101,9 @@ class Pod(ReadObject):
         return mirror and owner == Owner("Node", self.node)
 
     @property
-    def identity(self) -> Pod:
-        """The same, of which no more is kept than what names it, as it was read."""
-        kept = ("name", "namespace", "uid", "resourceVersion")
-        return Pod(
-            {"metadata": {key: self._metadata[key] for key in kept if key in self._metadata}}
-        )
+    def bare(self) -> Pod:
+        """The same, of which no more is kept than what names it."""
+        return Pod({"metadata": bare_metadata(self._metadata)})
 
     @property
     def owner(self) -> Optional[Owner]:

@@ -76,8 +76,8 @@ def _of_any_uid(pod: Manifest, texts: Texts) -> Manifest:
 
 @dataclass
 class _Pods:
-    """Of a node: those that go, those that are on their way, and why each of the others stays. Of
-    each its identity: it may have a hundred, and tenants make them as large as they like."""
+    """Of a node: those that go, those that are on their way, and why each of the others stays. Bare
+    ones: it may have a hundred, and tenants make them as large as they like."""
 
     to_evict: List[Pod] = field(default_factory=list)
     going: List[Pod] = field(default_factory=list)
@@ -290,9 +290,9 @@ class DrainNode(ContainNode):
             if why:
                 found.stay[str(pod)] = why
             elif pod.terminates_at:
-                found.going.append(pod.identity)
+                found.going.append(pod.bare)
             else:
-                found.to_evict.append(pod.identity)
+                found.to_evict.append(pod.bare)
         return found
 
     def _why_it_stays(self, alert: Alert, pod: Pod) -> str:

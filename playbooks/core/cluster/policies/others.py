@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Set, Tuple
 
 from playbooks.core.cluster import network_policy
+from playbooks.core.cluster.api_object import bare_metadata
 from playbooks.core.cluster.pod import Pod
 from playbooks.core.cluster.policies import administrators, calico, cilium, denying
 from playbooks.core.cluster.policies.kinds import (
@@ -27,8 +28,8 @@ from playbooks.core.cluster.selectors import Labels
 # Characters of JSON that the rules of all policies that are kept may have.
 MOST = 512 * 1024
 
-# Of a policy, what says which one it is, and what its rules are.
-_NAMED, _RULES = ("name", "namespace", "uid", "resourceVersion"), ("spec", "specs")
+# Where a policy has its rules.
+_RULES = ("spec", "specs")
 
 # What reading a manifest raises that is not as it should be: no API server checks all of it.
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -97,15 +98,13 @@ class PolicyRoom:
 
     def kept(self, policy: Mapping[str, Any]) -> Mapping[str, Any]:
         named = {part: policy[part] for part in ("apiVersion", "kind") if part in policy}
-        metadata = policy["metadata"]
-        named["metadata"] = {key: metadata[key] for key in _NAMED if key in metadata}
         rules = {part: policy[part] for part in _RULES if part in policy}
         size = len(json.dumps(rules))
         if size > self._left:
             rules = {}
         else:
             self._left -= size
-        return {**named, **rules}
+        return {**named, "metadata": bare_metadata(policy["metadata"]), **rules}
 
 
 @dataclass(frozen=True)
