@@ -300,17 +300,20 @@ class KubernetesCluster(Cluster):
         return tuple(map(str, identity.get("labels") or ()))
 
     def rivals(self, namespace: str, labels: Labels) -> List[Owner]:
-        def rivals(kind: str) -> Iterator[Owner]:
-            path = OWNING[kind].path(namespace)
-            keep = lambda each: ReplicaController.of(kind, each).rival(labels)  # noqa: E731
-            return self._listed(keep, *path, most=LIST_BYTES)
+        def of_kind(kind: str) -> Iterator[Owner]:
+            def rival(manifest: Mapping[str, Any]) -> Optional[Owner]:
+                return ReplicaController.of(kind, manifest).rival(labels)
 
-        return [rival for kind in REPLICA_CONTROLLERS for rival in rivals(kind)]
+            return self._listed(rival, *OWNING[kind].path(namespace), most=LIST_BYTES)
+
+        return [owner for kind in REPLICA_CONTROLLERS for owner in of_kind(kind)]
 
     def service_keys(self, pod: Pod) -> Set[str]:
+        def keys(service: Mapping[str, Any]) -> Set[str]:
+            return Selector.of_service(service).keys(pod.labels)
+
         path = (*_CORE, "namespaces", pod.namespace, "services")
-        keep = lambda service: Selector.of_service(service).keys(pod.labels)  # noqa: E731
-        return set().union(*self._listed(keep, *path, most=LIST_BYTES))
+        return set().union(*self._listed(keys, *path, most=LIST_BYTES))
 
     def owner(self, owner: Owner, *, namespace: str) -> Mapping[str, Any]:
         if owner.kind not in _OWNERS:
