@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, List, Mapping, Optional, Sequence, TypeVar, cast
 
@@ -123,7 +124,7 @@ def resume(session: Session, which: Selection, scope: Scope, target: Optional[st
 def _object_problems(target: Optional[str]) -> List[str]:
     if target is None:
         return []
-    kind, *name = target.replace(" ", "/", 1).split("/")
+    kind, *name = _typed(target).split("/")
     parts = 1 if is_cluster_wide(kind) else 2
     if catalogue.containing(kind) and len(name) == parts and all(name):
         return []
@@ -133,7 +134,7 @@ def _object_problems(target: Optional[str]) -> List[str]:
 def _act_again(book: Book, target: str, now: Instant) -> str:
     """What became of the exemption that somebody's undoing gave the object."""
     alone = {uid: note for uid, note in book.undone.items() if now < Instant.parse(note["until"])}
-    found = [uid for uid, note in alone.items() if target in _typed(note.get("what", ""))]
+    found = [u for u, note in alone.items() if _typed(note.get("what", "")) == _typed(target)]
     book.act_again(found)
     if found:
         return f"acts on {target} again, which {alone[found[0]].get('by', SOMEBODY)} undid"
@@ -141,9 +142,9 @@ def _act_again(book: Book, target: str, now: Instant) -> str:
     return f"{target} is not left alone{f': left alone are {others}' * bool(others)}"
 
 
-def _typed(what: str) -> Sequence[str]:
-    """How people type an object that the ledger notes as ``pod shop/web-1``."""
-    return what, what.replace(" ", "/", 1)
+def _typed(what: str) -> str:
+    """How people type an object that the ledger notes as ``pod shop/web-1``, and may copy so."""
+    return re.sub("^([a-z]+) ", r"\1/", what)
 
 
 @command("reset -p delete", "reset -p delete --budget-of shop")

@@ -97,6 +97,16 @@ with description("The brake of falco-playbook") as self:
         left = stored(self.cluster)
         expect((list(left.undone), left.paused["by"])).to(equal((["c"], "bob")))
 
+    with it("acts again on one whose name has a space, as names of RBAC may"):
+        book = Book()
+        book.leave_alone("a", "rolebinding shop/his own", "bob", after(SystemClock().now(), 60))
+        for target in ("rolebinding/shop/his own", "rolebinding shop/his own"):
+            self.cluster.the("ConfigMap", LEDGER)["data"] = {"ledger.json": book.text()}
+            answer = run("resume", "-p", "delete", "--object", target, cluster=self.cluster)
+
+            expect((answer.code, answer.err)).to(equal((0, "")))
+            expect(answer.out).to(contain(f"acts on {target} again, which bob undid"))
+
     with it("refuses an object to act on again that no ledger can have"):
         words = ("resume", "-p", "delete", "--object")
         for target in ("pods/shop/web-0", "pod/web-0", "pod/shop/", "node/shop/node-1", "web-0"):
