@@ -11,10 +11,9 @@ from mamba import before, description, it
 from playbooks import delete
 from playbooks.core.cluster.pod import Pod
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
-from playbooks.infrastructure.kubernetes.view import decoding, shapes
-from playbooks.infrastructure.kubernetes.view import follower as kept
-from playbooks.infrastructure.kubernetes.view.decoding import PlainDecoder, TypedDecoder
-from playbooks.infrastructure.kubernetes.view.follower import LARGEST, PLACE
+from playbooks.infrastructure.kubernetes.view import decoding, shapes, watched
+from playbooks.infrastructure.kubernetes.view.decoding import PlainDecoder, Seen, TypedDecoder
+from playbooks.infrastructure.kubernetes.view.follower import LARGEST, PLACE, KeptObjects, Room
 from playbooks.infrastructure.kubernetes.view.watched import CHANGED, READ, VIEW
 from playbooks.testing import (
     OTHER_CONTAINER,
@@ -173,7 +172,7 @@ with description("What is remembered of a pod") as self:
 
     with it("is no more than so many bytes, however many pods somebody makes: others are read"):
         one, two, three = (a_pod(f"web-{n}").manifest for n in range(3))
-        room = patch.object(kept, "MOST_BYTES", 5 * PLACE)
+        room = patch.object(watched, "MOST_BYTES", 5 * PLACE)
         changed = [event("DELETED", one), event("ADDED", three)]
         with room:
             found = [
@@ -182,6 +181,19 @@ with description("What is remembered of a pod") as self:
             ]
 
         expect(found).to(equal([2, 2]))
+
+    with it("is no more than that of all kinds and namespaces together"):
+        room = Room(5 * PLACE)
+        one, other = (KeptObjects(lambda _: None, room) for _ in range(2))
+        pods = [Seen("default", f"web-{n}", "1", "", b"{}") for n in range(4)]
+        for pod in pods:
+            one.put(pod)
+        other.put(pods[0])
+        counts = [(one.count, other.count)]
+        one.remove(pods[1])
+        other.put(pods[1])
+
+        expect([*counts, (one.count, other.count)]).to(equal([(4, 0), (3, 1)]))
 
     with it("is what a number of replicas says, also where that is none"):
         for kind in DECODERS:

@@ -21,9 +21,9 @@ SHORTEST, LONGEST = 240, 360
 # many labels and annotations it has.
 LARGEST = 8 * 1024
 
-# Bytes that all objects of a kind may take; the others are read. 150,000 pods are less than that,
-# unless somebody fills what each may have.
-MOST_BYTES = 256 * 1024 * 1024
+# Bytes that all objects of all kinds may take; the others are read. 150,000 pods, and a ReplicaSet
+# for every other, are less than that, unless somebody fills what each may have.
+MOST_BYTES = 300 * 1024 * 1024
 
 # Bytes that an object takes beside its text and its name: its place in a table, and what is lost
 # between allocations. Measured with 20,000 pods.
@@ -32,14 +32,36 @@ PLACE = 500
 Key = Tuple[str, str]
 
 
+class Room:
+    """Bytes that the objects of one view take together. Threads may share it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Whether it was there."""
+        with self._lock:
+            if self._taken + size > self._most:
+                return False
+            self._taken += size
+            return True
+
+    def give(self, size: int) -> None:
+        with self._lock:
+            self._taken -= size
+
+
 class KeptObjects:
     """By namespace and name. One thread writes, any may read.
 
     ``heard``: called with what is kept of an object each time that it is heard of.
     """
 
-    def __init__(self, heard: Callable[[Seen], None]) -> None:
+    def __init__(self, heard: Callable[[Seen], None], room: Room) -> None:
         self._heard = heard
+        self._room = room
         self._lock = threading.Lock()
         self._texts: Dict[str, Dict[str, bytes]] = {}
         self.count = 0
@@ -65,7 +87,7 @@ class KeptObjects:
         with self._lock:
             self._forget(seen.namespace, seen.name)
             size = _size(seen.name, seen.text)
-            if len(seen.text) <= LARGEST and self.bytes + size <= MOST_BYTES:
+            if len(seen.text) <= LARGEST and self._room.take(size):
                 self._texts.setdefault(seen.namespace, {})[seen.name] = seen.text
                 self.count += 1
                 self.bytes += size
@@ -90,8 +112,10 @@ class KeptObjects:
             return
         if not names:
             del self._texts[namespace]
+        size = _size(name, text)
         self.count -= 1
-        self.bytes -= _size(name, text)
+        self.bytes -= size
+        self._room.give(size)
 
 
 def _size(name: str, text: bytes) -> int:
@@ -99,8 +123,8 @@ def _size(name: str, text: bytes) -> int:
 
 
 class Follower(ListWatch[bytes]):
-    """Of the objects at a path of the API, which it remembers as ``objects``. ``heard``: as
-    KeptObjects has it."""
+    """Of the objects at a path of the API, which it remembers as ``objects``. ``heard`` and
+    ``room``: as KeptObjects has them."""
 
     def __init__(
         self,
@@ -108,12 +132,13 @@ class Follower(ListWatch[bytes]):
         path: Tuple[str, ...],
         decoder: Decoder,
         heard: Callable[[Seen], None],
+        room: Room,
     ) -> None:
         super().__init__(path[-1], self._warn)
         self._api = api
         self._path = path
         self._decoder = decoder
-        self.objects = KeptObjects(heard)
+        self.objects = KeptObjects(heard, room)
 
     def _list(self) -> str:
         there: Set[Key] = set()

@@ -7,12 +7,12 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.view.decoding import Seen, decoder
-from playbooks.infrastructure.kubernetes.view.follower import Follower
+from playbooks.infrastructure.kubernetes.view.follower import Follower, Room
 
 
 class WatchedKind:
     """``resource``: where the API has them, in all namespaces. ``shape``: the name of that which
-    is kept. ``heard``: as KeptObjects has it.
+    is kept. ``room`` and ``heard``: as KeptObjects has them.
 
     Nothing is followed before ``start``. What is not there, or not sure, is None: it is to be read.
     """
@@ -22,6 +22,7 @@ class WatchedKind:
         api: KubernetesApi,
         resource: Tuple[str, ...],
         shape: str,
+        room: Room,
         namespaces: Sequence[str] = (),
         heard: Callable[[Seen], None] = lambda _: None,
     ) -> None:
@@ -34,7 +35,7 @@ class WatchedKind:
         self._followers: Dict[str, Follower] = {}
         for space in namespaces or ("",):
             path = (*group, "namespaces", space, last) if space else resource
-            self._followers[space] = Follower(api, path, self._decoder, heard)
+            self._followers[space] = Follower(api, path, self._decoder, heard, room)
 
     @property
     def followers(self) -> List[Follower]:

@@ -17,6 +17,7 @@ from playbooks.core.ports import Remembered, WatchingCluster
 from playbooks.infrastructure.kubernetes.api import KubernetesApi
 from playbooks.infrastructure.kubernetes.cluster import KubernetesCluster
 from playbooks.infrastructure.kubernetes.view.decoding import Seen
+from playbooks.infrastructure.kubernetes.view.follower import MOST_BYTES, Room
 from playbooks.infrastructure.kubernetes.view.kind import WatchedKind
 
 PODS, NAMESPACES = ("api", "v1", "pods"), ("api", "v1", "namespaces")
@@ -39,12 +40,14 @@ class WatchedCluster(KubernetesCluster, WatchingCluster):
     ) -> None:
         api = api or KubernetesApi()
         super().__init__(api)
-        self.pods = WatchedKind(api, PODS, "POD", namespaces, self._heard)
+        room = Room(MOST_BYTES)
+        self.pods = WatchedKind(api, PODS, "POD", room, namespaces, self._heard)
         self._workloads = {
-            kind: WatchedKind(api, OWNING[kind].path(), "WORKLOAD", namespaces) for kind in COUNTED
+            kind: WatchedKind(api, OWNING[kind].path(), "WORKLOAD", room, namespaces)
+            for kind in COUNTED
         }
         # Which belong to no namespace, and so can be watched with rights in all of them only.
-        self._namespaces = None if namespaces else WatchedKind(api, NAMESPACES, "NAMESPACE")
+        self._namespaces = None if namespaces else WatchedKind(api, NAMESPACES, "NAMESPACE", room)
         self._local = threading.local()
         self._lock = threading.Lock()
         self._answers: Counter[str] = Counter({VIEW: 0, READ: 0, CHANGED: 0})
