@@ -570,6 +570,18 @@ with description("Isolating a pod") as self:
                 expect(left.release(cluster)).to(contain(f"{kind} {NAME} deleted"))
                 expect(ours(cluster, kind)).to(be_none)
 
+        with it("is found among too many also where Calico puts its tier before the name"):
+            run(self.calico, policy="calico")
+            stored = ours(self.calico, CALICO)
+            renamed = {**stored["metadata"], "name": f"default.{NAME}"}
+            self.calico.delete_network_policy(stored)
+            self.calico.create_network_policy({**stored, "metadata": renamed})
+            own = too_many_policies(self.calico)
+            run(self.calico, policy="calico")
+
+            names = [each["metadata"]["name"] for each in own("shop", CALICO)]
+            expect(names).to(equal([renamed["name"]]))
+
         with it("stores a NetworkPolicy instead where the plugin's is not served, and says so"):
             outcome = run(a_cluster(a_replica()), policy="cilium")
 

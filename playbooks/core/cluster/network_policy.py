@@ -129,6 +129,12 @@ def name_for(pod: Pod) -> str:
     return f"{POLICY_PREFIX}{pod.uid}"
 
 
+def names_for(pod: Pod) -> Tuple[str, ...]:
+    """Those under which an API may have that policy."""
+    name = name_for(pod)
+    return name, f"{_OF_TIER}{name}"
+
+
 def isolates(policy: Manifest, pod: Pod) -> bool:
     """Whether it is the policy that isolates the pod. Whoever may create policies can take its
     name beforehand."""

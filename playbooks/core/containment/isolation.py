@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from playbooks.core.cluster import network_policy
 from playbooks.core.cluster.network_policy import LABEL
@@ -227,26 +227,33 @@ def _stored(
 ) -> Optional[Mapping[str, Any]]:
     """The policy of ours about a pod, also where somebody took its label off. ``noted``: the name
     that the note has of it, by which it is found among too many."""
-    name, named = network_policy.name_for(pod), None
+    named = None
     # The kind may be served no longer, and then there is none of it.
     with suppress(NotFound):
-        for policy in _listed(cluster, pod.namespace, kind, {name, noted or name}):
+        for policy in _listed(cluster, pod, kind, noted):
             if network_policy.isolates(policy, pod):
                 return policy
-            if network_policy.own_name(policy) == name:
+            if network_policy.own_name(policy) == network_policy.name_for(pod):
                 named = policy
     return named
 
 
 def _listed(
-    cluster: Cluster, namespace: str, kind: PolicyKind, names: Set[str]
+    cluster: Cluster, pod: Pod, kind: PolicyKind, noted: str
 ) -> Iterator[Mapping[str, Any]]:
-    """The policies of a kind; where they are too many, in the end those of these names."""
+    """The policies of a kind; where they are too many, in the end ours about the pod."""
     try:
-        yield from cluster.network_policies(namespace, kind)
+        yield from cluster.network_policies(pod.namespace, kind)
     except ListTooLong:
-        for name in names:
-            yield from cluster.network_policies(namespace, kind, name=name)
+        yield from policies_named(cluster, pod, kind, noted)
+
+
+def policies_named(
+    cluster: Cluster, pod: Pod, kind: PolicyKind, noted: str
+) -> Iterator[Mapping[str, Any]]:
+    """The policies of a kind that have a name of ours about the pod, or that which the note has."""
+    for name in {*network_policy.names_for(pod), noted} - {""}:
+        yield from cluster.network_policies(pod.namespace, kind, name=name)
 
 
 def annotations_off(pod: Pod) -> Dict[str, None]:

@@ -25,7 +25,7 @@ from playbooks.core.cluster.policies.others import OtherPolicies, OtherPolicy, P
 from playbooks.core.cluster.policies.reading import Tristate
 from playbooks.core.cluster.selectors import Labels
 from playbooks.core.cluster.workload import ReplicaController
-from playbooks.core.containment.isolation import IsolationNote
+from playbooks.core.containment.isolation import IsolationNote, policies_named
 from playbooks.core.errors import ListTooLong, NotFound, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ports import Cluster
@@ -213,7 +213,8 @@ class Planner:
         if kind != NETWORK_POLICY:
             of_kind = self._listed(pod, kind, PolicyRoom())
         if of_kind.unread and of_kind.stored is None:
-            of_kind = self._named(pod, kind, {name, before.policy or name})
+            of_kind = _Listed(kind)
+            of_kind.take(pod, policies_named(self._cluster, pod, kind, before.policy), PolicyRoom())
         stored = of_kind.stored
         if stored is not None:
             metadata = {**policy["metadata"], "name": stored["metadata"]["name"]}
@@ -245,14 +246,6 @@ class Planner:
             found.take(pod, self._cluster.network_policies(pod.namespace, kind), room)
         except ListTooLong as error:
             found.unread = error.reason
-        return found
-
-    def _named(self, pod: Pod, kind: PolicyKind, names: Set[str]) -> _Listed:
-        """Those of these names only, where all of the kind are too many."""
-        found = _Listed(kind)
-        for name in names:
-            listed = self._cluster.network_policies(pod.namespace, kind, name=name)
-            found.take(pod, listed, PolicyRoom())
         return found
 
     def _others(
