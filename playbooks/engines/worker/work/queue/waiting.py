@@ -121,8 +121,12 @@ class Place:
         if key != self._key:
             self._end_turn()
             turn = self._waiting.turn(key)
+            behind = turn.locked()
             await turn.acquire()
             self._key, self._turn = key, turn
+            if behind:
+                # The one before waits no more: neither may this one need to, as after a reset.
+                return
         await self._waiting.sleep_until(due)
 
     def leave(self) -> None:

@@ -123,6 +123,22 @@ with description("Alerts that wait for the window of a limit") as self:
 
         asyncio.run(use())
 
+    with it("are asked at once when the one before them does not wait any more"):
+        waiting, asked = WaitingAlerts(longest=0.3), []
+
+        async def one(name):
+            place = waiting.place(a_delivery())
+            place.take(over())
+            await place.wait(over(), 3600.0)
+            asked.append(name)
+            place.leave()
+
+        async def use():
+            await asyncio.wait_for(asyncio.gather(*map(one, "abcdefgh")), 1)
+
+        asyncio.run(use())
+        expect(asked).to(equal(list("abcdefgh")))
+
     with it("leave nothing behind where they are stopped"):
         waiting = WaitingAlerts()
 
