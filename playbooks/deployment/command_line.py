@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 from playbooks.deployment import VERSION, verbs
 from playbooks.deployment.engines import registry
 from playbooks.deployment.engines.engine import Option
-from playbooks.deployment.errors import UsageError
+from playbooks.deployment.errors import UsageError, meant
 from playbooks.deployment.nats.manifests import IMAGE as NATS_IMAGE
 from playbooks.deployment.parameters import SHELLS, Kind, completion_script, playbooks
 from playbooks.deployment.request import by_name
@@ -103,9 +103,9 @@ class _Program(click.Group):
         if not args:
             args = [_DEPLOY, "--help"]
         # A word that is neither a command nor a file of alerts.
-        meant = by_name.meant(args[0], self.commands, alike=0.7)
-        if meant and not Path(args[0]).exists():
-            raise click.UsageError(f"no such command {args[0]!r}{meant}")
+        alike = meant(args[0], self.commands, alike=0.7)
+        if alike and not Path(args[0]).exists():
+            raise click.UsageError(f"no such command {args[0]!r}{alike}")
         return super().parse_args(ctx, args if args[0] in self.commands else [_DEPLOY, *args])
 
 

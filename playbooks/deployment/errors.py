@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from difflib import get_close_matches
+from typing import Collection, Sequence
 
 from playbooks.core.errors import PermanentError, PlaybookError
 
@@ -58,3 +59,11 @@ class Interrupted(DeploymentError):
     def __init__(self, signal_number: int, name: str) -> None:
         self.exit_code = 128 + signal_number
         super().__init__(f"interrupted by {name}")
+
+
+def meant(typed: str, known: Collection[str], *, alike: float = 0.6) -> str:
+    """Said of a name that is none of the known ones, after what is wrong with it: the one that is
+    most like it, in whatever case; or empty. ``alike``: how much it has to be, up to 1."""
+    names = {name.lower(): name for name in known}
+    found = get_close_matches(typed.lower(), names, n=1, cutoff=alike)
+    return f", did you mean {names[found[0]]}?" if found and typed not in known else ""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Collection, Dict, List, Optional, Tuple
 
 import yaml
 
-from playbooks.deployment.errors import UsageError
+from playbooks.deployment.errors import UsageError, meant
 
 STANDARD_INPUT = "-"
 
@@ -116,5 +115,4 @@ def _kind(node: yaml.Node) -> str:
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    alike = get_close_matches(name.lower(), known, n=1, cutoff=0.7)
-    return f", did you mean {alike[0]}?" if alike else f", expected {', '.join(sorted(known))}"
+    return meant(name, known, alike=0.7) or f", expected {', '.join(sorted(known))}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Collection, Optional
+from typing import Optional
 
 from playbooks.core import catalogue
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
-from playbooks.deployment.errors import UsageError
+from playbooks.deployment.errors import UsageError, meant
 
 
 def load(name: str) -> Playbook:
@@ -18,13 +17,6 @@ def load(name: str) -> Playbook:
         return catalogue.load(name)
     except InvalidSetting as error:
         raise UsageError([f"{error}{meant(name, catalogue.names())}"]) from error
-
-
-def meant(typed: str, known: Collection[str], *, alike: float = 0.6) -> str:
-    """Said of a name that is none of the known ones: the one that is most like it; or empty.
-    ``alike``: how much it has to be, up to 1."""
-    found = get_close_matches(typed.lower(), known, n=1, cutoff=alike)
-    return f", did you mean {found[0]}?" if found and typed not in known else ""
 
 
 def find(name: str) -> Optional[Playbook]:

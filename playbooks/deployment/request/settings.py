@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Sequence
 
 from playbooks.core import catalogue
@@ -15,6 +14,7 @@ from playbooks.core.guards.when import WHEN, read
 from playbooks.core.notifications import settings as notifications
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting, is_name, names
+from playbooks.deployment.errors import meant
 from playbooks.deployment.request.assignments import Reference, Value
 from playbooks.deployment.request.names import namespace_problems
 from playbooks.infrastructure import this_pod
@@ -169,8 +169,8 @@ def _name_problems(name: str, settings: Sequence[Setting]) -> List[str]:
                 f"{name} would name a file inside the function:"
                 f" give {setting.name}=@FILE, or -s {setting.name}=SECRET/KEY"
             ]
-    alike = get_close_matches(name.upper(), known, n=1, cutoff=_ALIKE)
-    return [f"there is no setting {name}, did you mean {alike[0]}?"] if alike else []
+    alike = meant(name, known, alike=_ALIKE)
+    return [f"there is no setting {name}{alike}"] if alike else []
 
 
 def _value_problems(setting: Setting, text: str) -> List[str]:

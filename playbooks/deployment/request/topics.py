@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
 from playbooks.core.subjects import KnownRule, Priority, advice, malformed, overlaps, slug
+from playbooks.deployment.errors import meant
 
 RULES = Path(__file__).with_name("falco_rules.json")
 
@@ -59,8 +59,7 @@ def _never_matching(topics: Sequence[str]) -> List[str]:
 def _meant_priority(topic: str) -> str:
     token = "".join(topic.split(".")[1:2])
     known = [priority.name.lower() for priority in Priority]
-    alike = [] if token.lower() in known else get_close_matches(token, known, n=1)
-    return f", did you mean {alike[0]}?" if alike and token != "info" else ""
+    return "" if token.lower() in (*known, "info") else meant(token, known)
 
 
 def _rare(topic: str, rules: Tuple[KnownRule, ...]) -> str:
@@ -74,6 +73,5 @@ def _rare(topic: str, rules: Tuple[KnownRule, ...]) -> str:
     known = {slug(rule.name) for rule in rules}
     if token in ("", "*", ">", *known):
         return ""
-    alike = get_close_matches(token, known, n=1)
-    meant = f", did you mean {alike[0]}?" if alike else ""
-    return f"matches only a rule of your own: Falco ships no rule {token}{meant}"
+    said = f"matches only a rule of your own: Falco ships no rule {token}"
+    return f"{said}{meant(token, known)}"

@@ -18,12 +18,11 @@ from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, PlaybookError
 from playbooks.deployment.apply import preflight
 from playbooks.deployment.apply.readiness import of_pod
-from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.errors import DeploymentError, meant
 from playbooks.deployment.manifests.crds import FUNCTIONS
 from playbooks.deployment.manifests.environment import plain_values
 from playbooks.deployment.manifests.record import topics_of
 from playbooks.deployment.manifests.worker import REVISION, is_worker
-from playbooks.deployment.request.by_name import meant
 
 
 @dataclass(frozen=True)
