@@ -15,7 +15,7 @@ from playbooks.core.subjects import Priority, slug
 from playbooks.deployment.engines import pushed, tool
 from playbooks.deployment.engines.applied import AppliedRights
 from playbooks.deployment.engines.engine import IMAGE, Engine, Invocation, Option, print_objects
-from playbooks.deployment.errors import DeploymentError, UsageError
+from playbooks.deployment.errors import DeploymentError, UsageError, meant
 from playbooks.deployment.manifests import environment, rights, worker, worker_pod
 from playbooks.deployment.manifests.worker import REVISION
 from playbooks.deployment.packaging.archive import (
@@ -25,7 +25,6 @@ from playbooks.deployment.packaging.archive import (
     zipped,
 )
 from playbooks.deployment.packaging.dependencies import requirements
-from playbooks.deployment.request.by_name import meant
 from playbooks.deployment.request.names import image_problems
 from playbooks.deployment.request.options import Options
 from playbooks.deployment.request.request import Request
@@ -139,7 +138,9 @@ class Knative(Engine):
             raise DeploymentError(f"there is no function {invocation.namespace}/{function}{alike}")
         self._settling(function, there, invocation)("nothing was removed")
         tool.delete(invocation.options, _KINDS, rights.selector(function, invocation.namespace))
-        print_step("removed", f"{invocation.namespace}/{function}")
+        # Of one that is not there, parts may be; kubectl says which.
+        if there is not None:
+            print_step("removed", f"{invocation.namespace}/{function}")
 
     def objects(
         self, request: Request, invocation: Invocation, *, fresh: bool = False

@@ -288,9 +288,10 @@ with description("-E knative") as self:
 
             expect([each["kind"] for each in self.applied()]).to(equal(["Secret"]))
 
-        with it("remove what has its labels"):
-            self.run("-x", "-E", "knative", "-p", "delete", "-n", "responders")
+        with it("remove what has its labels, and call nothing removed that was not there"):
+            done = self.run("-x", "-E", "knative", "-p", "delete", "-n", "responders")
 
+            expect(done.out).not_to(contain("removed"))
             expect(self.programs.kept("kubectl.words")).to(
                 contain("function=falco-delete,falco/function-namespace=responders", "triggers.")
             )
