@@ -6,6 +6,8 @@ Their URLs are secrets: no error that is raised here holds one, nor what caused 
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Tuple, Type, Union
 from urllib.parse import urlsplit
 
@@ -32,8 +34,8 @@ from playbooks.infrastructure.messages import MessageRecorder
 # Seconds to connect and to wait for an answer.
 TIMEOUT = (3.05, 10.0)
 
-# Characters of an answer that an error repeats.
-LONGEST_ANSWER = 200
+# Characters of an answer that an error repeats, and bytes that are read of one at least.
+LONGEST_ANSWER, READ = 200, 4096
 
 # Where Slack itself is.
 HOSTS = ("slack.com", "slack-gov.com")
@@ -124,7 +126,7 @@ def _post(
     answer = asked(url, content, headers)
     if isinstance(answer, str):
         raise unavailable(f"{who} did not answer: {answer}")
-    status, said = answer.status_code, _words(answer, url)
+    status, said = answer.status, _words(answer.body, url)
     message = f"{who} answered {status}: {said or 'nothing'}"
     if status == 429:
         raise Throttled(message, retry_after=retry_after(answer.headers.get("Retry-After")))
@@ -134,21 +136,49 @@ def _post(
         raise rejected(message)
 
 
-def asked(url: str, content: bytes, headers: Mapping[str, str]) -> Union[requests.Response, str]:
+@dataclass(frozen=True)
+class WebhookAnswer:
+    """``body``: its beginning."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def asked(url: str, content: bytes, headers: Mapping[str, str]) -> Union[WebhookAnswer, str]:
     """The answer, or the name of the error for which there is none: its words hold the URL, and so
     it is nobody's cause."""
     try:
-        return requests.post(
-            url, data=content, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False
-        )
+        with requests.post(
+            url,
+            data=content,
+            headers=dict(headers),
+            timeout=TIMEOUT,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            return WebhookAnswer(answer.status_code, answer.headers, _beginning(answer, url))
     except requests.RequestException as error:
         return type(error).__name__
 
 
-def _words(answer: requests.Response, url: str) -> str:
+def _beginning(answer: requests.Response, url: str) -> bytes:
+    """As much as an error repeats, however often the URL is in it, and what comes in time: its end
+    may never come."""
+    found, most = bytearray(), max(READ, 16 * len(url))
+    until = time.monotonic() + TIMEOUT[1]
+    # Byte by byte: more would be waited for.
+    for part in answer.iter_content(1):
+        found += part
+        if len(found) >= most or time.monotonic() > until:
+            break
+    return bytes(found)
+
+
+def _words(body: bytes, url: str) -> str:
     """The beginning of what was answered, without the URL and what of it only the two know."""
     parts = urlsplit(url)
-    words = answer.text
+    words = body.decode("utf-8", "replace")
     for secret in (url, f"{parts.path}?{parts.query}", parts.path, parts.query):
         if len(secret) > 1:
             words = words.replace(secret, "(webhook URL)")

@@ -1,12 +1,12 @@
 import pickle
 import time
 import traceback
+from contextlib import suppress
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from expects import be_a, be_empty, be_none, contain, equal, expect, have_len, raise_error
+from expects import be_a, be_below, be_empty, be_none, contain, equal, expect, have_len, raise_error
 from mamba import after, before, description, it
-from requests import Response
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from playbooks.core.errors import (
@@ -22,7 +22,12 @@ from playbooks.core.outcome import Outcome
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.infrastructure import webhooks
 from playbooks.infrastructure.this_pod import SystemClock
-from playbooks.infrastructure.webhooks import SignedWebhook, SlackWebhook, WebhookRecorder
+from playbooks.infrastructure.webhooks import (
+    SignedWebhook,
+    SlackWebhook,
+    WebhookAnswer,
+    WebhookRecorder,
+)
 from playbooks.testing import NOW, FixedClock, an_alert
 from specs.support.loopback.server import Answer, Receiver
 from specs.support.loopback.slack_server import OK, SlackServer, rate_limited, said
@@ -77,8 +82,7 @@ with description("Slack's webhook") as self:
             ("slack.com.evil.example", "fine"),
             ("notslack.com", "fine"),
         ):
-            answer = Response()
-            answer.status_code, answer._content = 200, words.encode()
+            answer = WebhookAnswer(200, {}, words.encode())
             with patch.object(webhooks, "asked", lambda *_, answer=answer: answer):
                 SlackWebhook(f"https://{host}/services/x").post(MESSAGE)
 
@@ -106,6 +110,32 @@ with description("Slack's webhook") as self:
         self.slack.answer = lambda asked: time.sleep(0.3) or OK
         with patch.object(webhooks, "TIMEOUT", (0.1, 0.1)):
             expect(the_error_of_slack(self.slack.url)).to(be_a(SlackUnavailable))
+
+    with it("is not heard to the end where that does not come"):
+        for size, pause in ((65536, 0.0), (1, 0.02)):
+            sent = []
+
+            def go_on(connection, size=size, pause=pause, sent=sent):
+                with suppress(OSError):
+                    while len(sent) < 500:
+                        connection.sendall(b"x" * size)
+                        sent.append(size)
+                        time.sleep(pause)
+
+            self.slack.refusals.append(Answer(404, b"", {"Content-Length": "99999999"}, then=go_on))
+            with patch.object(webhooks, "TIMEOUT", (1.0, 0.2)):
+                error = the_error_of_slack(self.slack.url)
+
+            expect(error).to(be_a(SlackRejected))
+            expect(len(sent)).to(be_below(250))
+
+    with it("rejects in words of whatever encoding"):
+        said_idna = {"Content-Type": "text/plain; charset=idna"}
+        self.slack.refusals.append(Answer(404, b"no\xff", said_idna))
+
+        expect(str(the_error_of_slack(self.slack.url))).to(
+            equal("Slack answered 404: no\N{REPLACEMENT CHARACTER}")
+        )
 
     with description("its URL"):
         with it("is in no error, nor in what caused it"):

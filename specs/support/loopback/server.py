@@ -191,7 +191,7 @@ def _handler(server: LoopbackServer) -> Any:
             with suppress(OSError):
                 self.send_response(answer.status)
                 length = {} if answer.status == 101 else {"Content-Length": str(len(body))}
-                for name, value in {**answer.headers, **length}.items():
+                for name, value in {**length, **answer.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
