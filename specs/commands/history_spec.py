@@ -35,6 +35,10 @@ def an_event(outcome, *, seconds_ago=60, name="falco-delete", **changes):
     return {**event(outcome, now, playbook="delete", **given), **changes}
 
 
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
 with description("falco-playbook history") as self:
     with before.each:
         self.cluster = a_cluster()
@@ -187,6 +191,7 @@ with description("falco-playbook history") as self:
 
     with it("leaves out what whoever may publish on the subject wrote, and is no outcome"):
         odd = ({}, {"target": ["x"]}, {"message": None}, {"why": 1}, {"why": [1]}, {"alert": "x"})
+        odd += ({"alert": {"rule": [1]}}, {"details": {"uid": nested(900)}}, {"recorded": 1})
         lines = [{**said(DONE), **each} if each else {"recorded": "x"} for each in odd]
         found = run(*HISTORY, "-o", "json", cluster=self.saying(*lines, said(DONE)))
 

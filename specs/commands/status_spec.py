@@ -64,6 +64,10 @@ def deployed(cluster, playbook, name, namespace):
     cluster.create([m for m in made.in_order if m["kind"] != "Role"])
 
 
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
 def client(*pods):
     cluster = InMemoryCluster(*pods)
     return lambda context: Client(FixedClock(), cluster, lambda place: InMemoryLedger())
@@ -200,6 +204,18 @@ with description("falco-playbook status") as self:
                 "last action:    2026-11-21T10:00:01Z deletion of pod shop/web-0 accepted\n",
             )
         )
+
+    with it("shows all that it can, whatever somebody's own worker answers"):
+        acted = {**line("delete", a_document(), DONE), "recorded": 1}
+        for odd in ("FALCO", ["FALCO"], {"why": ["x"]}, nested(900)):
+            self.cluster.state = ({"version": odd, "stream": odd},)
+            self.cluster.letters = (
+                {**a_line(1), "headers": odd},
+                {"headers": {"Falco-Reason": odd}},
+            )
+            self.cluster.history = ({**acted, "alert": {"rule": odd}}, {**acted, "details": odd})
+            for words in ((), ("-o", "wide"), ("-o", "json")):
+                expect(self.status(*words)).to(contain("falco-delete"))
 
     with it("says why the worker was not asked"):
         self.cluster = a_cluster(pods=())

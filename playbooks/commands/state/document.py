@@ -204,7 +204,7 @@ def left_alone(book: Book, now: Instant) -> List[Dict[str, str]]:
 
 
 def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
-    """What only its worker can read.
+    """What only its worker can read, which is a stranger's program where the Function is his.
 
     ``held`` and ``dead_letters``: how many of each reason, those that wait for a person's
     decision and those that were given up. ``version`` and ``nats``: as the worker says. What could
@@ -232,7 +232,8 @@ def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
 def _nats(said: Mapping[str, Any]) -> Dict[str, Any]:
     """``stream`` and ``messages`` of the stream that keeps alerts; ``error``: what is wrong with
     NATS or the stream, or empty."""
-    stream: Mapping[str, Any] = said.get("stream") or {}
+    found = said.get("stream")
+    stream: Mapping[str, Any] = found if isinstance(found, dict) else {}
     wrong = said.get("why") or next(
         (stream[key] for key in ("missing", "unknown", "why") if key in stream), ""
     )
@@ -245,10 +246,13 @@ def _nats(said: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _held(letter: Mapping[str, Any]) -> bool:
-    headers = letter.get("headers") or {}
-    return headers.get("Falco-Held") == "true" or headers.get("Falco-Reason") in _HELD
+    return _header(letter, "Falco-Held") == "true" or _header(letter, "Falco-Reason") in _HELD
 
 
 def _reasons(letters: Sequence[Mapping[str, Any]]) -> Dict[str, int]:
-    reasons = (str((each.get("headers") or {}).get("Falco-Reason", "")) for each in letters)
-    return dict(Counter(reasons).most_common())
+    return dict(Counter(_header(each, "Falco-Reason") for each in letters).most_common())
+
+
+def _header(letter: Mapping[str, Any], name: str) -> str:
+    headers = letter.get("headers")
+    return str(headers.get(name, "")) if isinstance(headers, dict) else ""

@@ -13,8 +13,8 @@ from playbooks.deployment.manifests.worker_pod import COMMAND
 from playbooks.deployment.workers.deployed_function import DeployedFunction
 from playbooks.engines.worker.operator.protocol import HISTORY, PROGRAM, VERSION
 
-# Lines of an unusable answer that an error shows.
-SHOWN = 5
+# Lines of an unusable answer that an error shows, and how deep anything in a line may be nested.
+SHOWN, DEEPEST = 5, 20
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,11 @@ def _is_outcome(line: Mapping[str, Any]) -> bool:
         found = Outcome.of_dict(line)
     except (KeyError, TypeError, ValueError):
         return False
-    texts = (found.target, found.reason, found.message, found.trace_id, *found.why)
-    alert = line.get("alert")
-    return all(isinstance(each, str) for each in texts) and isinstance(alert, (dict, type(None)))
+    alert = line.get("alert") or {}
+    if not isinstance(alert, dict):
+        return False
+    texts = (found.target, found.reason, found.message, found.trace_id, line.get("recorded", ""))
+    return all(isinstance(each, str) for each in (*texts, *found.why, *alert.values()))
 
 
 def _complaint(done: Executed) -> str:
@@ -85,6 +87,14 @@ def _complaint(done: Executed) -> str:
 def _object(line: str) -> Dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and _is_within(DEEPEST, found) else {}
+
+
+def _is_within(depth: int, value: Any) -> bool:
+    """Whether it is nested no deeper."""
+    if not isinstance(value, (dict, list)):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_within(depth - 1, each) for each in inner)
