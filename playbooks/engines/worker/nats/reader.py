@@ -11,13 +11,14 @@ from typing import Any, AsyncIterator, List, Mapping, Tuple
 
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from playbooks.engines.worker.function import ALERTS
+from playbooks.engines.worker.function import ALERTS, HEADERS
 from playbooks.engines.worker.nats.delivery import Origin
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream
 from playbooks.engines.worker.nats.streams import Unusable
 
-# Messages of one request, and seconds for the next message to come.
-BATCH, WAIT = 250, 5.0
+# Messages and bytes of one request, and seconds for the next message to come. A server hangs up on
+# who has more than 64 MiB to read.
+BATCH, MOST_BYTES, WAIT = 250, 16 * 1024 * 1024, 5.0
 
 # Seconds after which the server removes a consumer that nobody asks: one that is removed when all
 # is read, and one that stays, whose name the next reading may need.
@@ -94,9 +95,10 @@ async def _batch(connection: Any, consumer: str, deadline: float) -> Batch:
     ask = f"$JS.API.CONSUMER.MSG.NEXT.{consumer}"
     inbox = connection.new_inbox()
     subscription = await connection.subscribe(inbox)
-    await connection.publish(
-        ask, json.dumps({"batch": BATCH, "no_wait": True}).encode(), reply=inbox
-    )
+    # As many as the largest message there can be has, at least.
+    most = max(MOST_BYTES, connection.max_payload + HEADERS)
+    wanted = {"batch": BATCH, "no_wait": True, "max_bytes": most}
+    await connection.publish(ask, json.dumps(wanted).encode(), reply=inbox)
     found: Batch = []
     try:
         while len(found) < BATCH and not (found and not found[-1][0].pending):

@@ -41,7 +41,7 @@ _CREDENTIALS = (
     *("NATS_CERT", "NATS_KEY"),
 )
 
-# Names of rules and hosts that a summary holds, and characters of a refusal.
+# Names of rules and hosts that a summary holds, and characters of a host and of a refusal.
 NAMED, LONGEST = 50, 200
 
 NO_SEQUENCE = 2**63 - 1
@@ -194,7 +194,7 @@ class AlertCounts:
         except InvalidAlert:
             self.invalid += 1
             return
-        self.hosts[alert.hostname] += 1
+        self.hosts[alert.hostname[:LONGEST]] += 1
         if not alert.claim.points_at_pod:
             self.about_none += 1
         elif alert.claim.has_id:

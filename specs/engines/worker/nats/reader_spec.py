@@ -30,6 +30,8 @@ class Streams:
 class Nothing:
     """A connection to a stream without a message."""
 
+    max_payload = 1024
+
     def new_inbox(self):
         return "_INBOX.1"
 

@@ -41,11 +41,15 @@ class Message:
 
 
 class FakeConnection:
-    """Has messages of a stream: sequences, seconds, subjects and bodies. ``asked``: requests."""
+    """Has messages of a stream: sequences, seconds, subjects and bodies. ``asked``: requests;
+    ``sent``: bytes of each answer."""
+
+    max_payload = 1024
 
     def __init__(self, *messages):
         self.left = list(messages)
         self.asked = []
+        self.sent = []
         self.ready = []
 
     def new_inbox(self):
@@ -58,10 +62,15 @@ class FakeConnection:
         pass
 
     async def publish(self, subject, body, reply):
-        batch = json.loads(body)["batch"]
+        wanted = json.loads(body)
         self.asked.append(subject)
-        for _ in range(min(batch, len(self.left))):
+        self.sent.append(0)
+        for _ in range(min(wanted["batch"], len(self.left))):
+            if self.sent[-1] + len(self.left[0][3]) > wanted["max_bytes"]:
+                self.ready.append(Message("", reply, b""))
+                return
             sequence, seconds, subject, data = self.left.pop(0)
+            self.sent[-1] += len(data)
             where = f"{sequence}.{sequence}.{seconds * 10**9}.{len(self.left)}"
             self.ready.append(Message(f"$JS.ACK.FALCO.c.1.{where}", subject, data))
         if not self.ready:
@@ -149,6 +158,13 @@ with description("What the alerts of a stream say about their pods") as self:
 
         expect(self.found(*many).read).to(equal(600))
         expect(self.connection.asked).to(have_len(3))
+
+    with it("is read by so many bytes that no server hangs up, and names hosts by a few letters"):
+        large = alert(hostname="h" * 3 * 2**20)
+        read = self.found(*[(n, 1, "falco.error.x", large) for n in range(1, 31)])
+
+        expect((read.read, read.hosts)).to(equal((30, {"h" * 200: 30})))
+        expect(max(self.connection.sent)).to(be_below(2**24))
 
     with it("is that of the topics' alerts alone, and of those since a time"):
         since = Bounds(Instant(5 * 10**9))
