@@ -175,6 +175,16 @@ with description("A condition") as self:
             expect(holds('"user.name" in fields')).to(be_false)
             expect(holds('!("proc.pname" in fields) || fields["proc.pname"] == "x"')).to(be_true)
 
+        with it("cannot be told of more tags than rules have, which take long to look through"):
+            many = an_alert(FIELDS, tags=[f"tag-{number}" for number in range(20_000)])
+            begun = time.monotonic()
+            judged = told('alert.tags.exists(t, t == "T1059")', many)
+
+            expect((judged.holds, judged.words)).to(
+                equal((None, "the alert has more than 200 tags"))
+            )
+            expect(time.monotonic() - begun).to(be_below(2))
+
         with it("says which label"):
             judged = told('pod.labels["team"] == "shop"', pod=a_pod())
 
