@@ -16,7 +16,8 @@ from playbooks.engines import log
 # What is said of the object that an alert points at.
 CLAIMED = ("namespace", "pod", "uid", "container_id", "node")
 
-# Characters of a field of an alert, beside its rule, and of any of what is no alert.
+# Characters of a field of an alert, beside its rule, of any of what is no alert, and of what its
+# sender calls a delivery.
 LONGEST = 253
 
 _ALL = Redaction()
@@ -58,7 +59,7 @@ def line(
     about: Dict[str, Any] = {"alert": redaction.document(named(body))}
     if outcome.target_ref is None:
         about.update(claimed(body, redaction))
-    return {"playbook": playbook, "event_id": event_id, **about, **outcome.to_dict()}
+    return {"playbook": playbook, "event_id": event_id[:LONGEST], **about, **outcome.to_dict()}
 
 
 def named(body: Union[Alert, Mapping[str, Any], str, bytes, None]) -> Any:

@@ -142,7 +142,7 @@ class _Repeated:
             done = self._known.get(_digest(alert)) if alert.uuid else None
         if done is None:
             return None
-        said = f"alert {alert.uuid} was delivered before: {done.message}"
+        said = f"alert {alert.uuid:.80} was delivered before: {done.message}"
         return Outcome.skipped("repeated", said, done.target)
 
     def remember(self, alert: Alert, outcome: Outcome) -> None:

@@ -89,7 +89,7 @@ with description("A line of the log") as self:
     with it("names the alert in few words, whatever is long in it"):
         stream = Stream()
         long = dict.fromkeys(("hostname", "uuid", "source"), "x" * 100_000)
-        record("delete", a_document(**long), STALE, stream=stream)
+        record("delete", a_document(**long), STALE, event_id="x" * 100_000, stream=stream)
 
         expect(len(stream.getvalue())).to(be_below(5000))
 

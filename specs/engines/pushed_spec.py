@@ -2,7 +2,7 @@ import io
 import json
 from contextlib import redirect_stderr
 
-from expects import contain, equal, expect, have_len, raise_error
+from expects import be_below, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.errors import ClusterUnavailable, InvalidSetting, Throttled
@@ -60,6 +60,13 @@ with description("Alerts that are pushed") as self:
             expect((reply.intent, reply.outcome.reason)).to(equal((Intent.SKIPPED, "repeated")))
             expect(reply.outcome.message).to(contain("alert u-1 was delivered before"))
             expect(self.cluster.writes).to(have_len(1))
+
+        with it("are named in few words, however long the uuid is"):
+            alerts = self.alerts()
+            long = {**ALERT, "uuid": "u" * 100_000}
+            self.handled(alerts, long)
+
+            expect(len(self.handled(alerts, long).outcome.message)).to(be_below(500))
 
         with it("are other alerts where anything but the uuid differs: nobody is kept out by one"):
             alerts = self.alerts()
