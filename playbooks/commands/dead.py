@@ -191,7 +191,7 @@ def _target(alert: Alert) -> str:
 
 
 def _number(text: str) -> Optional[int]:
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _text(body: bytes) -> Dict[str, str]:

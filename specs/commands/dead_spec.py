@@ -80,6 +80,11 @@ with description("falco-playbook dead") as self:
         expect([found[key] for key in ("count", "first", "last")]).to(equal([300, first, last]))
         expect((earlier["count"], earlier["first"])).to(equal((1, earlier["stored"])))
 
+    with it("lists the others beside one of a stranger's, whose count no number can be"):
+        shown = run(*DEAD, cluster=self.saying(a_line(16, Count="9" * 5000), a_line(17)))
+
+        expect((shown.code, len(shown.out.split("not-permitted")))).to(equal((0, 3)))
+
     with it("says that there are none on standard error"):
         said = run(*DEAD)
 

@@ -129,6 +129,18 @@ with description("Dead letters about one target") as self:
 
         expect([letter["Falco-Count"] for letter in headers(self.nats)]).to(equal(["1"] * 3))
 
+    with it("are written after one of a stranger's, whose count no number can be"):
+        self.write([a_delivery(1)])
+        (subject,) = [message["subject"] for message in self.nats.messages("FALCO_DEAD")]
+
+        async def stranger(connection):
+            await connection.publish(subject, b"", headers={"Falco-Count": "9" * 5000})
+
+        self.nats.run(stranger)
+        self.write([a_delivery(2)])
+
+        expect([each.says("Count") for each in self.listed()]).to(equal(["2"]))
+
     with it("are counted anew once somebody redelivered or dropped the one that there was"):
         self.write([a_delivery(1), a_delivery(2)])
         (letter,) = self.listed()

@@ -44,7 +44,7 @@ class Counted:
         headers = message.headers or {}
         count = headers.get("Falco-Count", "")
         return cls(
-            int(count) if count.isascii() and count.isdigit() else 1,
+            int(count) if count.isascii() and count.isdigit() and len(count) < 20 else 1,
             instant_or_none(headers.get("Falco-First", "")),
             instant_or_none(headers.get("Falco-Last", "")),
             message.seq or 0,
