@@ -20,6 +20,11 @@ from playbooks.core.notifications.plain_text import plain
 # Characters of one cell of a plain table.
 LONGEST = 60
 
+# Columns of what other commands take: a name that is cut names nothing. Characters of the longest,
+# with its kind and its namespace.
+NAMES = ("NAMESPACE", "NAME", "OBJECT", "TARGET")
+LONGEST_NAME = 400
+
 # Characters that a cell keeps where the window is too narrow for the table.
 SHORTEST = 20
 
@@ -88,7 +93,8 @@ def show_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     """A table as plain text."""
-    cells = [[_cell(value, LONGEST) for value in values] for values, _ in rows]
+    most = [max(LONGEST, _longest(column)) for column in columns]
+    cells = [[*map(_cell, values, most)] for values, _ in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells)]
     lines = [_line(columns, widths)]
     for row, (_, notes) in zip(cells, rows):
@@ -97,7 +103,12 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: object, longest: int = sys.maxsize) -> str:
+def _longest(column: str) -> int:
+    """Characters that a cell of this column keeps in any window."""
+    return LONGEST_NAME if column in NAMES else SHORTEST
+
+
+def _cell(value: object, longest: int) -> str:
     text = NOTHING if value in (None, "") else plain(str(value))
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
@@ -115,8 +126,9 @@ def _show_styled(columns: Sequence[str], rows: Sequence[Row]) -> None:
     console = Console(highlight=False)
     # As Text: an alert's words are no markup.
     head = [Text(column, style="bold") for column in columns]
-    cells = [[Text(_cell(value)) for value in values] for values, _ in rows]
-    widths = _fitting([max(cell.cell_len for cell in c) for c in zip(head, *cells)], console.width)
+    cells = [[Text(_cell(value, sys.maxsize)) for value in values] for values, _ in rows]
+    widths = [max(cell.cell_len for cell in c) for c in zip(head, *cells)]
+    widths = _fitting(widths, [*map(_longest, columns)], console.width)
     for line in (head, *cells):
         for cell, width in zip(line, widths):
             cell.truncate(width, overflow="ellipsis", pad=True)
@@ -127,11 +139,14 @@ def _show_styled(columns: Sequence[str], rows: Sequence[Row]) -> None:
             console.print(Padding(Text(plain(note), style="dim"), (0, 0, 0, 4), expand=False))
 
 
-def _fitting(widths: Sequence[int], most: int) -> List[int]:
-    """Takes from the widest columns, down to SHORTEST. The window wraps what is still too wide."""
+def _fitting(widths: Sequence[int], least: Sequence[int], most: int) -> List[int]:
+    """Takes from the widest columns, down to ``least``. The window wraps what is still too wide."""
     fitting = list(widths)
-    while sum(fitting) + 2 * (len(fitting) - 1) > most and max(fitting) > SHORTEST:
-        fitting[fitting.index(max(fitting))] -= 1
+    while sum(fitting) + 2 * (len(fitting) - 1) > most:
+        wide = [place for place, width in enumerate(fitting) if width > least[place]]
+        if not wide:
+            break
+        fitting[max(wide, key=fitting.__getitem__)] -= 1
     return fitting
 
 

@@ -17,13 +17,19 @@ RULE = "Terminal shell in container of a deployment whose name is long"
 ROWS = [(("2026-01-02T03:04:05Z", RULE, 17), ["why: [red]\x1b[2J"]), ((None, "x", ""), [])]
 
 
-def on_a_terminal(**environment):
+# With a pod's name as long as a Deployment's can make it.
+NAMED_COLUMNS = ("NAMESPACE", "TARGET", "RULE")
+TARGET = f"pod team-shop/{'w' * 63}-744fc79db9-7pldn"
+NAMED_ROWS = [(("team-shop-and-checkout-of-europe", TARGET, RULE), [])]
+
+
+def on_a_terminal(columns=COLUMNS, rows=ROWS, **environment):
     """What is printed on a terminal of 60 columns."""
     ours, theirs = pty.openpty()
     environment = {"TERM": "xterm", "COLUMNS": "60", **environment}
     with patch.dict(os.environ, environment, clear=True):
         with os.fdopen(theirs, "w") as out, contextlib.redirect_stdout(out):
-            show_table(COLUMNS, ROWS)
+            show_table(columns, rows)
     text = b""
     # The end of a terminal is an error on Linux.
     with contextlib.suppress(OSError):
@@ -43,10 +49,10 @@ print("done", file=sys.stderr)
 """
 
 
-def elsewhere():
+def elsewhere(columns=COLUMNS, rows=ROWS):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        show_table(COLUMNS, ROWS)
+        show_table(columns, rows)
     return out.getvalue()
 
 
@@ -78,6 +84,16 @@ with description("A table") as self:
     with it("is plain on a terminal with NO_COLOR, or one that has no styles"):
         for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
             expect(on_a_terminal(**environment)).to(equal(self.plain))
+
+    with it("never cuts the name of an object, which other commands take"):
+        for show in (elsewhere, on_a_terminal):
+            said = show(NAMED_COLUMNS, NAMED_ROWS)
+            expect(said).to(contain(f"team-shop-and-checkout-of-europe  {TARGET}  Terminal shell"))
+
+    with it("cuts what claims to be a name and is longer than any"):
+        said = elsewhere(NAMED_COLUMNS, [(("shop", "w" * 5000, RULE), [])])
+
+        expect(len(said.splitlines()[1])).to(be_below_or_equal(500))
 
 
 with description("What is said of each step") as self:
