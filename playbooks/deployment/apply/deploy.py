@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from playbooks.core.cluster.manifest import (
@@ -90,9 +91,9 @@ def deploy(
             transaction.do(function)
         else:
             # First, because what lies beside it needs the uid of its owner.
-            stored = transaction.do(function)
-            observer.created(stored)
-            wanted = objects.owned_by(stored)
+            created = transaction.do(function)
+            observer.created(created)
+            wanted = objects.owned_by(created)
             beside, rest = _plan(cluster, wanted, found)
             _do(transaction, beside)
         _do(transaction, rest)
@@ -100,13 +101,25 @@ def deploy(
         # Only now: what ran before may have needed it until what was asked for runs.
         _do(transaction, [*_last(cluster, wanted), *stale])
         check()
+        if _is_removed(cluster, owner or created):
+            raise DeploymentError(f"{shown(objects.function)} was removed meanwhile")
     except BaseException as error:
         if observer.keep_failed and isinstance(error, RolloutFailed):
             error.args = (f"{error}\n{_KEPT}",)
             raise
-        _undo(transaction, error, new=owner is None)
+        _undo(cluster, transaction, error, owner)
         raise
     return warnings
+
+
+def _is_removed(cluster: ClusterObjects, function: Manifest) -> bool:
+    """By somebody else, since it was looked at; or that has begun."""
+    return not any(
+        each["metadata"]["uid"] == function["metadata"]["uid"]
+        and "deletionTimestamp" not in each["metadata"]
+        and annotation(each, REMOVING) is None
+        for each in cluster.get([function])
+    )
 
 
 def _keep(cluster: ClusterObjects, function: Optional[Manifest]) -> None:
@@ -220,17 +233,29 @@ def _do(transaction: Transaction, steps: Sequence[Step]) -> None:
         transaction.do(each)
 
 
-def _undo(transaction: Transaction, error: BaseException, *, new: bool) -> None:
-    """Undo what was done until then, and let the error say what became of it."""
-    failed = transaction.undo()
+def _undo(
+    cluster: ClusterObjects,
+    transaction: Transaction,
+    error: BaseException,
+    owner: Optional[Manifest],
+) -> None:
+    """Undo what was done until then, and let the error say what became of it. ``owner``: the
+    function as it was before."""
+    removed = False
+    if owner:
+        with suppress(PlaybookError):
+            removed = _is_removed(cluster, owner)
+    failed = transaction.undo(restore=not removed)
     if not isinstance(error, PlaybookError):
         return
     if not transaction.changed:
         said = "nothing was changed"
     elif failed:
         said = "the rollback failed in part; look at these:\n" + "\n".join(failed)
+    elif owner is None:
+        said = "rolled back: nothing of the function is left; what -S sets up stays"
+    elif removed:
+        said = f"somebody else removed {shown(owner)}: nothing is put back"
     else:
         said = "rolled back: the function is as it was before; what -S sets up stays"
-        if new:
-            said = "rolled back: nothing of the function is left; what -S sets up stays"
     error.args = (f"{error}\n{said}",)

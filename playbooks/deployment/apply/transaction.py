@@ -68,10 +68,13 @@ class Transaction:
         self._remove(step)
         return self._done("removed", step.previous)
 
-    def undo(self) -> List[str]:
-        """Undo every step, the last one first. The answers name what could not be undone."""
+    def undo(self, *, restore: bool = True) -> List[str]:
+        """Undo every step, the last one first; with ``restore`` false only what was created. The
+        answers name what could not be undone."""
         failed = []
         for was_there, manifest in reversed(self._undo):
+            if was_there and not restore:
+                continue
             try:
                 if was_there:
                     # A controller may write in between, such as the status of a Deployment.

@@ -4,6 +4,7 @@ from contextlib import suppress
 from expects import be_empty, contain, equal, expect, have_key, have_keys, start_with
 from mamba import before, description, it
 
+from playbooks.core.cluster.manifest import REMOVING
 from playbooks.core.errors import (
     Conflict,
     NotFound,
@@ -65,6 +66,16 @@ def after_calls(number):
         return check
 
     return make
+
+
+def remove_all(cluster):
+    """As somebody else does with -x."""
+    for manifest in [m for m in cluster.objects.values() if not m["metadata"].get("namespace")]:
+        cluster.delete(manifest)
+    cluster.delete(cluster.the("Function", "falco-delete"))
+    for manifest in list(cluster.objects.values()):
+        if manifest["kind"] == "NATSTrigger":
+            cluster.delete(manifest)
 
 
 def failing_once(verb, kind):
@@ -372,6 +383,51 @@ with description("Deploying") as self:
 
                 expect(the_error_of(self.cluster, wanted, check)).to(contain("as it was before"))
                 expect(contents(self.cluster)).to(equal(self.was))
+
+        with it("puts nothing back, and says so, where somebody removed the function meanwhile"):
+
+            def removed(verb, manifest):
+                if (verb, manifest["kind"]) == ("create", "NATSTrigger"):
+                    remove_all(self.cluster)
+                    raise NotFound("the function is not there")
+
+            self.cluster.before_call = removed
+            wanted = a_request("delete", "-e", "V=1", topics=("falco.alert.*",))
+
+            said = the_error_of(self.cluster, wanted)
+            expect(said).to(contain("somebody else removed Function default/falco-delete: nothing"))
+            expect(said).not_to(contain("as it was before"))
+            expect(self.cluster.names).to(be_empty)
+
+        with it("puts nothing back where somebody else's removal has begun"):
+
+            def removed(verb, manifest):
+                if (verb, manifest["kind"]) == ("create", "NATSTrigger"):
+                    mark = {"metadata": {"annotations": {REMOVING: "now"}}}
+                    self.cluster.patch(self.cluster.the("Function", "falco-delete"), mark)
+                    raise NotFound("its account is gone")
+
+            self.cluster.before_call = removed
+            wanted = a_request("delete", "-e", "V=1", topics=("falco.alert.*",))
+
+            said = the_error_of(self.cluster, wanted)
+            expect(said).to(contain("somebody else removed Function default/falco-delete: nothing"))
+            since = self.cluster.changes.index(("patch", "Function falco-delete"))
+            expect({verb for verb, _ in self.cluster.changes[since + 1 :]}).to(equal({"delete"}))
+
+        with it("fails where somebody removed the function after its last step"):
+            for mark in (False, True):
+                cluster = FakeObjects()
+                deployed(cluster)
+
+                def check(cluster=cluster, mark=mark):
+                    if cluster.changes[-1] == ("create", "NATSTrigger falco-delete-trigger-1"):
+                        cluster.finalizer = mark
+                        remove_all(cluster)
+
+                wanted = a_request(topics=("falco.error.*", "falco.alert.*"))
+                said = the_error_of(cluster, wanted, check)
+                expect(said).to(contain("Function default/falco-delete was removed meanwhile"))
 
     with it("removes its Secret when the setting now comes from another one"):
         deployed(self.cluster, a_slack_request())
