@@ -12,8 +12,9 @@ from playbooks.core.outcome import Outcome
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.nats.delivery import Delivery
 
-# Outcomes that may come before somebody waits for them.
-REMEMBERED = 1000
+# Outcomes that may come before somebody waits for them, and bytes of the longest: whoever may
+# publish can write them.
+REMEMBERED, LONGEST = 1000, 16 * 1024
 
 
 class Replies:
@@ -22,7 +23,7 @@ class Replies:
     def __init__(self, connection: Any, function: Function) -> None:
         self._connection = connection
         self._function = function
-        self._early: OrderedDict[str, Outcome] = OrderedDict()
+        self._early: OrderedDict[str, bytes] = OrderedDict()
         self._waiting: Dict[str, asyncio.Future[Outcome]] = {}
 
     async def start(self) -> None:
@@ -38,7 +39,7 @@ class Replies:
         """None when it is not known in time."""
         key = str(sequence)
         if key in self._early:
-            return self._early.pop(key)
+            return _outcome(self._early.pop(key))
         future = self._waiting[key] = asyncio.get_running_loop().create_future()
         try:
             return await asyncio.wait_for(future, seconds)
@@ -49,14 +50,20 @@ class Replies:
 
     async def _receive(self, message: Any) -> None:
         key = message.subject.rpartition(".")[2]
-        try:
-            outcome = Outcome.of_dict(json.loads(message.data))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return
         future = self._waiting.get(key)
-        if future is not None and not future.done():
-            future.set_result(outcome)
-            return
-        self._early[key] = outcome
-        if len(self._early) > REMEMBERED:
-            self._early.popitem(last=False)
+        if future is not None:
+            outcome = _outcome(message.data)
+            if outcome is not None and not future.done():
+                future.set_result(outcome)
+        elif len(message.data) <= LONGEST:
+            self._early[key] = message.data
+            if len(self._early) > REMEMBERED:
+                self._early.popitem(last=False)
+
+
+def _outcome(message: bytes) -> Optional[Outcome]:
+    """None for what is none."""
+    try:
+        return Outcome.of_dict(json.loads(message))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
