@@ -7,7 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, TypeVar, Union
 
 from playbooks.core.claim import Claim
 from playbooks.core.errors import InvalidAlert
@@ -17,8 +17,9 @@ from playbooks.core.tracing.traceparent import TraceParent
 
 T = TypeVar("T")
 
-# What stands for bytes that are no text, and how deep fields may be nested.
-REPLACED, DEEPEST = "\ufffd", 20
+# What stands for bytes that are no text, how deep fields may be nested, and how many lists and
+# objects there may be in them: each takes twenty times what it is long in JSON.
+REPLACED, DEEPEST, MOST = "\ufffd", 20, 1000
 
 # Characters of a rule's name: it is in all that is said of its alerts.
 LONGEST = 1000
@@ -187,22 +188,26 @@ def _fields(document: Mapping[str, Any]) -> Dict[str, Any]:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise _invalid("output_fields", _shown(value), "an object")
-    return {_valid(key): _valid_within(found) for key, found in value.items()}
+    room = iter(range(MOST))
+    return {_valid(key): _valid_within(found, room) for key, found in value.items()}
 
 
-def _valid_within(value: Any, depth: int = 0) -> Any:
-    """Falco's fields are flat; what is nested deeper than anybody nests is left out."""
+def _valid_within(value: Any, room: Iterator[int], depth: int = 0) -> Any:
+    """Falco's fields are flat; what is nested deeper, or more often, than anybody nests is left
+    out."""
     if isinstance(value, str):
         return _valid(value)
     if value is None or isinstance(value, (int, float)):
         return value
     # What JSON has comes first: to be told that it is a Mapping costs ten times as much.
     if isinstance(value, (list, dict, tuple, Mapping)):
-        if depth == DEEPEST:
+        if depth == DEEPEST or next(room, None) is None:
             return None
         if isinstance(value, (list, tuple)):
-            return [_valid_within(each, depth + 1) for each in value]
-        return {_valid(str(key)): _valid_within(each, depth + 1) for key, each in value.items()}
+            return [_valid_within(each, room, depth + 1) for each in value]
+        return {
+            _valid(str(key)): _valid_within(each, room, depth + 1) for key, each in value.items()
+        }
     return value
 
 

@@ -1,7 +1,8 @@
 import json
+import tracemalloc
 from pathlib import Path
 
-from expects import be, be_empty, contain, equal, expect, have_len, raise_error
+from expects import be, be_below, be_empty, contain, equal, expect, have_len, raise_error
 from mamba import before, description, it
 
 from playbooks.core.alert import Alert
@@ -118,6 +119,17 @@ with description("An alert") as self:
             body = json.dumps(a_document(output_fields={"a": "NESTED"}))
 
             expect(Alert.parse(body.replace('"NESTED"', nested)).rule).not_to(be_empty)
+
+        with it("takes little memory, whatever it nests, and keeps its other fields"):
+            nested = f"[{','.join(['[[[]]]'] * 50_000)}]"
+            body = json.dumps(a_document(output_fields={"a": "NESTED", "k8s.pod.name": "web-0"}))
+            tracemalloc.start()
+            alert = Alert.parse(body.replace('"NESTED"', nested))
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+
+            expect(held).to(be_below(1_000_000))
+            expect(alert.claim.pod).to(equal("web-0"))
 
     with description("that is none"):
         with it("is named when it is no JSON"):
