@@ -19,7 +19,7 @@ from playbooks.engines import log, recorders
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.function import OUTCOMES, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import ROOM, owned, size_of
+from playbooks.engines.worker.nats.delivery import ROOM, SHORT, owned, size_of
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.threads import Threads
 
@@ -30,8 +30,9 @@ PATIENCE = 60.0
 # of the same processor, and of the same API server.
 YIELDS, LOOK = 30.0, 0.05
 
-# Outcomes that may wait for one recorder.
-MOST = 10_000
+# Outcomes that may wait for one recorder, and bytes of the long alerts among these: no record of a
+# short one is lost for them.
+MOST, MOST_BYTES = 10_000, 16 * 1024 * 1024
 
 # Seconds for which none is stored once one could not be: alerts do not wait for each of them.
 REST = 30.0
@@ -125,6 +126,7 @@ class OutcomeWriter:
         self._stream: Optional[OutcomeStream] = None
         self._threads = {recorder: Threads(1, "record") for recorder in self.recording}
         self._waiting: Dict[Recorder, int] = dict.fromkeys(self.recording, 0)
+        self._bytes: Dict[Recorder, int] = dict.fromkeys(self.recording, 0)
         self._pending: Set[asyncio.Future[Optional[Exception]]] = set()
 
     async def write_to(self, stream: OutcomeStream) -> None:
@@ -164,6 +166,11 @@ class OutcomeWriter:
         if self._waiting[recorder] >= self.most:
             self._failed(where, RuntimeError(f"{self.most} are waiting for it"))
             return
+        size = len(body if isinstance(body, bytes) else repr(body))
+        size = size if size > SHORT else 0
+        if self._bytes[recorder] + size > MOST_BYTES:
+            self._failed(where, RuntimeError(f"{MOST_BYTES} bytes of long ones are waiting for it"))
+            return
         put = partial(self._put, recorder, body, outcome, time.monotonic())
         try:
             future = self._threads[recorder].call(put)
@@ -171,10 +178,12 @@ class OutcomeWriter:
             self._failed(where, error)
             return
         self._waiting[recorder] += 1
+        self._bytes[recorder] += size
         self._pending.add(future)
 
         def over(done: asyncio.Future[Optional[Exception]]) -> None:
             self._waiting[recorder] -= 1
+            self._bytes[recorder] -= size
             self._pending.discard(done)
             error = None if done.cancelled() else done.result()
             if error is not None:

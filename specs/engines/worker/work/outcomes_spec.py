@@ -18,7 +18,7 @@ from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats.delivery import size_of
 from playbooks.engines.worker.work import outcomes as written
 from playbooks.engines.worker.work.outcomes import NotStored, OutcomeStream, OutcomeWriter
-from playbooks.testing import a_document
+from playbooks.testing import a_document, an_alert
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 SKIPPED = Outcome.skipped("finished", "it has succeeded")
@@ -77,7 +77,9 @@ with description("The outcomes that a worker records") as self:
         self.metrics = Metrics("delete")
         self.log = io.StringIO()
 
-    def write(self, *outcomes, recorders=(), stream=None, most=10, meanwhile=None, **given):
+    def write(
+        self, *outcomes, recorders=(), stream=None, most=10, meanwhile=None, body=BODY, **given
+    ):
         async def go():
             writer = OutcomeWriter(
                 "delete", recorders, Redaction(), self.metrics, most=most, **given
@@ -85,7 +87,7 @@ with description("The outcomes that a worker records") as self:
             if stream:
                 await writer.write_to(stream)
             for outcome in outcomes:
-                await writer.write(BODY, outcome, event_id="FALCO:1", unique="FALCO-1-1")
+                await writer.write(body, outcome, event_id="FALCO:1", unique="FALCO-1-1")
             if meanwhile:
                 meanwhile()
             await writer.stop(5)
@@ -159,6 +161,16 @@ with description("The outcomes that a worker records") as self:
         )
 
         expect(self.failed("FakeRecorder")).to(equal(1))
+
+    with it("are given up where the alerts of those that wait are too long together"):
+        for body in (an_alert(output="x" * 40_000), b"x" * 40_000, an_alert()):
+            held, before = threading.Event(), self.failed("FakeRecorder")
+            slow = [FakeRecorder(held=held)]
+            with patch.object(written, "MOST_BYTES", 170_000):
+                self.write(*[DONE] * 7, body=body, recorders=slow, meanwhile=held.set)
+
+            lost = self.failed("FakeRecorder") - before
+            expect(lost).to(equal(3 if body != an_alert() else 0))
 
 
 with description("The stream of outcomes") as self:
