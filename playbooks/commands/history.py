@@ -26,8 +26,6 @@ COLUMNS = ("TIME", "WHAT", "TARGET", "REASON", "RULE", "UNDONE")
 
 SKIPPED = "skipped"
 
-_EVENTS = "the Events of the cluster, which keeps them for an hour by default"
-
 Entry = Dict[str, Any]
 
 # What the outcome of a later alert says of an object whose deletion was accepted.
@@ -79,12 +77,17 @@ def history(
     namespace = session.namespace(which)
     deployed, problem = _worker(session.cluster, which.function, namespace)
     found = None
+    named = f"{namespace}/{which.function}"
+    none = f"{named} has no record of this time"
     if deployed:
         found, problem = _from_stream(deployed, since)
     if found is None:
-        where = "" if all_namespaces else f" in namespace {namespace} (-A: in all)"
-        tell("", [f"{problem}: this is from {_EVENTS}{where}"])
         place = "" if all_namespaces else namespace
+        where = f" in namespace {place} (-A: in all)" if place else ""
+        kept = "which are kept for an hour by default"
+        tell("", [f"{problem}: this is from the cluster's Events{where}, {kept}"])
+        if place:
+            none = f"there is no Event of {named} in namespace {place}: -A looks in all"
         found = _from_events(session.cluster, which.function, namespace, since, place)
     entries = _seen(session.cluster, marked(found))
     shown = [entry for entry in entries if skipped or entry["what"] != SKIPPED]
@@ -93,7 +96,7 @@ def history(
     elif shown:
         show_table(COLUMNS, [_row(entry, why=why) for entry in reversed(shown)])
     else:
-        tell("", [f"{namespace}/{which.function} has no record of this time"])
+        tell("", [none])
     return 0
 
 

@@ -118,7 +118,7 @@ with description("A function to which alerts are pushed") as self:
         done = run("history", "-p", "delete", cluster=self.cluster)
 
         expect(done.code).to(equal(0))
-        expect(done.err).to(contain("no worker, and so no stream", "Events of the cluster"))
+        expect(done.err).to(contain("no worker, and so no stream", "the cluster's Events"))
 
     with it("has neither dead letters nor a token, which is said"):
         for command in ("dead", "token"):

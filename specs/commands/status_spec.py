@@ -222,6 +222,21 @@ with description("falco-playbook status") as self:
 
         expect(self.status()).to(contain("worker:", "no worker of default/falco-delete runs"))
 
+    with it("shows as unknown what only a worker could tell"):
+        self.cluster = a_cluster(pods=())
+        unknown = ("held alerts:    unknown", "dead letters:   unknown", "last action:    unknown")
+
+        expect(self.status()).to(contain(*unknown))
+
+    with it("does not wait for NATS again and again where the worker does not reach it"):
+        (said,) = Worker.state
+        why = "no connection within 10 s"
+        self.cluster.state = ({**{k: v for k, v in said.items() if k != "stream"}, "why": why},)
+
+        shown = self.status()
+        expect(shown).to(contain(f"nats://nats:4222: {why}", "held alerts:    unknown"))
+        expect(len(self.cluster.executed)).to(equal(1))
+
     with it("shows what is contained, and until when"):
         self.cluster = a_cluster(playbook="isolate", pods=("falco-isolate-1",), kind=Worker)
         at = client(a_pod())

@@ -218,6 +218,8 @@ def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
         said: Document = dict(*in_pod.run(deployed, STATE).whole()[-1:])
         document["version"] = said.get("version")
         document["nats"] = _nats(said)
+        if "why" in said:
+            raise DeploymentError("it does not reach NATS")
         letters = in_pod.run(deployed, DEAD_LETTERS, "--uid", deployed.uid).whole()
         document["held"] = _reasons([each for each in letters if _held(each)])
         document["dead_letters"] = _reasons([each for each in letters if not _held(each)])

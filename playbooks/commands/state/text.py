@@ -117,6 +117,7 @@ def _of_worker(document: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
             yield "stream", f"{nats['stream']}, {nats['messages']} messages"
     if document["worker_error"]:
         yield "worker", one_line(document["worker_error"])
+        yield from ((name, _UNKNOWN) for name in ("held alerts", "dead letters", "last action"))
         return
     yield "held alerts", _by_reason(document["held"])
     yield "dead letters", _by_reason(document["dead_letters"])
