@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from playbooks.core.cluster.manifest import Manifest, identity, is_function_name, name_of
 from playbooks.core.cluster.objects import ClusterObjects
+from playbooks.core.containment.note import UNREADABLE
 from playbooks.core.errors import PlaybookError
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import Setting
@@ -33,7 +34,11 @@ def files(
         if playbook is None:
             notes.append(f"Function {place}/{name} is of no playbook here and left out")
             continue
-        documents.append(_document(cluster, each, playbook, notes))
+        try:
+            documents.append(_document(cluster, each, playbook, notes))
+        except (PlaybookError, *UNREADABLE) as error:
+            said = f"{type(error).__name__}: {error}"
+            notes.append(f"Function {place}/{name} cannot be read, and is left out: {said}")
     return documents, [*notes, *_elsewhere(cluster, function, namespace)]
 
 

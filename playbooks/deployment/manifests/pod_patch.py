@@ -27,7 +27,7 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 import yaml
 
 from playbooks.core.cluster.manifest import annotation, labels
-from playbooks.deployment.errors import UsageError
+from playbooks.deployment.errors import DeploymentError, UsageError
 
 _KEYS = {
     "containers": "name",
@@ -64,8 +64,13 @@ def laid_over(template: Dict[str, Any], patch: Mapping[str, Any], function: str)
 
 
 def deployed(template: Mapping[str, Any]) -> Dict[str, Any]:
-    """The patch in a template that is there."""
-    found: Dict[str, Any] = json.loads(annotation(template, PATCHED) or "{}")
+    """The patch in a template that is there. Raises DeploymentError."""
+    try:
+        found = json.loads(annotation(template, PATCHED) or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise DeploymentError(f"annotation {PATCHED} of its pods is no JSON object")
     return found
 
 

@@ -340,6 +340,20 @@ with description("The file of what is deployed") as self:
 
         expect(self.get().err).to(contain("Function default/falco-delete is of no playbook here"))
 
+    with it("leaves out what cannot be read in somebody's own, and has the others"):
+        made = ("-t", "falco.>", "-E", "kubernetes", "--no-wait", "--image", "image:1")
+        run("-p", "delete", *made, cluster=self.cluster)
+        run("-p", "taint", "-n", "theirs", *made, cluster=self.cluster)
+        deployment = self.cluster.the("Deployment", "falco-taint")
+        template = deployment["spec"]["template"]
+        for odd in ("[", "[" * 100_000, "[1]", "{}"):
+            template["metadata"]["annotations"]["falco/patch"] = odd
+            template["spec"]["containers"][0]["name"] = "x" if odd == "{}" else "falco-taint"
+            got = self.get("-A")
+
+            expect([each["name"] for each in documents_of(got.out)]).to(equal(["delete"]))
+            expect(got.err).to(contain("Function theirs/falco-taint cannot be read, and is left"))
+
     with it("names functions to which alerts are pushed, which only their engine can tell"):
         words = ("-E", "knative", "-p", "isolate", "-n", "default", "-t", "falco.>", "-d")
         self.cluster.create([*documents_of(run(*words, cluster=self.cluster).out)])
