@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from playbooks.core.catalogue import declarations
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import DNS_LABEL
@@ -64,6 +65,9 @@ class Source:
             raise InvalidSetting(
                 f"{self.origin} declares a playbook {declared.name!r}, expected a name of {NAMES}"
             )
+        wrong = declarations.problem(declared)
+        if wrong:
+            raise InvalidSetting(f"{self.origin} {wrong}")
         return declared
 
     def summary(self) -> str:

@@ -51,8 +51,10 @@ def _lines(package: str, directory: Path) -> List[str]:
     alone = [line for line in lists.get(STANDALONE, ()) if _name(line) == package]
     found = lists.get(package, alone)
     if not found:
-        path = directory / f"{package}.txt"
-        raise DeploymentError(f"nothing says what {package} needs: {path} is not there")
+        raise DeploymentError(
+            f"nothing says what the package {package} needs: expected one version of it, such as"
+            f" {package}==1.2.3, and of each that it needs in turn"
+        )
     return found
 
 

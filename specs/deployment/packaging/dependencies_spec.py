@@ -108,7 +108,12 @@ with description("The requirements of a function") as self:
 
         with it("are refused when nothing says what a package needs"):
             expect(lambda: requirements(["d"], Path(self.directory.name))).to(
-                raise_error(DeploymentError, contain("nothing says what d needs"))
+                raise_error(
+                    DeploymentError,
+                    contain(
+                        "what the package d needs: expected one version of it, such as d==1.2.3"
+                    ),
+                )
             )
 
     with it("takes a pinned distribution as it is, and names what does not fit to another's"):
