@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import extract_tb
 
 from playbooks.core.catalogue import declarations
 from playbooks.core.errors import InvalidSetting
@@ -49,8 +50,8 @@ class Source:
         """Imports the module. Raises InvalidSetting, whatever that raises."""
         try:
             declared = getattr(import_module(self.module), self.attribute)
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:
+            what = f"{type(error).__name__}: {error}{self._place(error)}"
             raise InvalidSetting(f"{self.origin} cannot be used: {what}") from error
         if not isinstance(declared, Playbook):
             raise InvalidSetting(
@@ -69,6 +70,17 @@ class Source:
         if wrong:
             raise InvalidSetting(f"{self.origin} {wrong}")
         return declared
+
+    def _place(self, error: BaseException) -> str:
+        """The last line of its own files that was running; that of a SyntaxError says itself."""
+        frames = [
+            each
+            for each in extract_tb(error.__traceback__)
+            if self.root in Path(each.filename).parents and each.filename != __file__
+        ]
+        if isinstance(error, SyntaxError) or not frames:
+            return ""
+        return f" ({frames[-1].filename}, line {frames[-1].lineno})"
 
     def summary(self) -> str:
         """The first line of the module's docstring."""

@@ -3,7 +3,7 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-from expects import contain, equal, expect
+from expects import contain, equal, expect, start_with
 from mamba import after, before, description, it
 
 import playbooks
@@ -61,7 +61,7 @@ with description("The catalogue of playbooks") as self:
         with it("says why it cannot be imported"):
             said = "cannot be used: ModuleNotFoundError: No module named 'nowhere'"
 
-            expect(self.declared("import nowhere")).to(equal(f"playbooks/broken.py {said}"))
+            expect(self.declared("import nowhere")).to(start_with(f"playbooks/broken.py {said} ("))
 
         with it("says that it declares nothing, or a playbook of another name"):
             expect(self.declared("playbook = 1")).to(

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from expects import contain, equal, expect, raise_error
+from expects import contain, end_with, equal, expect, raise_error
 from mamba import description, it
 
 from playbooks.core import catalogue
@@ -98,6 +98,25 @@ with description("A playbook in a file") as self:
                 )
                 expect(the_error_of(directory / "acme_wrong.py")).to(
                     contain("cannot be used: ZeroDivisionError: division by zero")
+                )
+
+        with it("is refused with the line that raises, in whichever of its files that is"):
+            files = {
+                "acme_calls": "\nimport acme_table",
+                "acme_table": "import json\njson.loads('')",
+            }
+            with a_directory(acme_syntax="x = (", **files) as directory:
+                expect(the_error_of(directory / "acme_calls.py")).to(
+                    end_with(f"char 0) ({directory / 'acme_table.py'}, line 2)")
+                )
+                expect(the_error_of(directory / "acme_syntax.py")).to(
+                    end_with("(acme_syntax.py, line 1)")
+                )
+
+        with it("is refused where it ends the program"):
+            with a_directory(acme_ends="raise SystemExit(3)") as directory:
+                expect(the_error_of(directory / "acme_ends.py")).to(
+                    contain("acme_ends.py cannot be used: SystemExit: 3 (")
                 )
 
         with it("is refused where it is called as another module, which is not imported for it"):
