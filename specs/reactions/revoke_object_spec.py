@@ -1,4 +1,5 @@
 import json
+from unittest.mock import patch
 
 from expects import be_empty, be_none, contain, equal, expect, have_key, have_len, raise_error
 from mamba import before, description, it
@@ -6,7 +7,7 @@ from mamba import before, description, it
 from playbooks.core.cluster.api_object import ApiObject, kind_of
 from playbooks.core.containment.revocation import REVOKED, Revocation, note
 from playbooks.core.containment.undo import Undo
-from playbooks.core.errors import ClusterUnavailable, InvalidSetting
+from playbooks.core.errors import ClusterUnavailable, InvalidSetting, NotPermitted
 from playbooks.core.outcome import Status
 from playbooks.reactions.revoke_object import RevokeObject, kinds
 from playbooks.revoke import playbook
@@ -220,12 +221,28 @@ with description("Revoking an object") as self:
             expect(self.exempted).to(equal([(again["metadata"]["uid"], "rolebinding shop/mine")]))
             expect(self.cluster.ledger.contained()).to(equal({}))
 
-        with it("says that there is nothing to undo, or that another has its name"):
-            expect(self.undo().reason).to(equal("nothing-to-undo"))
+        with it("says that it is there already, or that another has its name"):
             self.answer(a_binding())
-            self.cluster.put(a_binding(uid="u-9"))
-            expect(self.undo().reason).to(equal("replaced"))
+            self.undo()
+            expect(self.undo().reason).to(equal("nothing-to-undo"))
+            self.answer(a_binding("other"))
+            self.cluster.put(a_binding("other", uid="u-9"))
+            outcome = self.undo("other")
+            expect(outcome.reason).to(equal("replaced"))
+            expect(outcome.message).to(contain("there is one of that name"))
             expect(self.cluster.ledger.contained()).to(have_len(1))
+
+        with it("says of what is not there that no ledger has it, which is no success"):
+            outcome = self.undo("misspelled")
+
+            expect(outcome.reason).to(equal("not-in-ledger"))
+            expect(outcome.message).to(
+                contain("rolebinding shop/misspelled", "no ledger has its manifest: nothing is")
+            )
+
+        with it("says so also where it may not be read whether it is there"):
+            with patch.object(self.cluster, "object", side_effect=NotPermitted("you may not")):
+                expect(self.undo().reason).to(equal("not-in-ledger"))
 
         with it("cannot be done of a Secret, whose values are kept nowhere, nor of what is huge"):
             secret = {

@@ -40,7 +40,7 @@ class Revocation(Containment):
 
     KINDS = tuple(kind.typed for kind in KINDS)
     KEYS = (REVOKED,)
-    NOTHING = "was not revoked by a playbook, or is forgotten"
+    NOTHING = "was not revoked by a playbook, or no ledger has its manifest"
     EXPIRED = "revoked"
     REMOVES: ClassVar[bool] = True
 

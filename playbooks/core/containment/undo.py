@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Optional, Sequence, Type
 
-from playbooks.core.cluster.api_object import named
+from playbooks.core.cluster.api_object import kind_of, named
 from playbooks.core.cluster.conflicts import until_written
 from playbooks.core.containment.containment import Containment
-from playbooks.core.errors import AlreadyExists
+from playbooks.core.errors import AlreadyExists, NotFound, NotPermitted
 from playbooks.core.ledger.contained import Notes
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Cluster, Ledger
@@ -95,16 +95,26 @@ class Undo:
         try:
             made = self._containment.restored(self._cluster, found) if found else None
         except AlreadyExists:
-            said = f"{target} is not created again: another has its name by now"
+            said = f"{target} is not created again: there is one of that name by now"
             return Outcome.skipped("replaced", said, target)
         if found is None or made is None:
-            said = f"nothing to undo: {target} {self._containment.NOTHING}"
-            return Outcome.skipped("nothing-to-undo", said, target)
+            said = f"{target} {self._containment.NOTHING}"
+            if self._is_there(kind, name, namespace):
+                return Outcome.skipped("nothing-to-undo", f"nothing to undo: {said}", target)
+            return Outcome.skipped("not-in-ledger", f"{said}: nothing is created", target)
         uid, said = made
         self._exempt(uid, target)
         for ledger in self._ledgers:
             ledger.release(found.uid, self._containment.KEYS)
         return Outcome.acted(target, "undone", said, uid=uid)
+
+    def _is_there(self, kind: str, name: str, namespace: str) -> bool:
+        """False also where that may not be read."""
+        found = kind_of(kind)
+        try:
+            return bool(found and self._cluster.object(found, name, namespace=namespace))
+        except (NotFound, NotPermitted):
+            return False
 
     def _known(self, uid: str) -> Optional[Dict[str, str]]:
         """What the ledgers say of the object; None where they do not know it."""
