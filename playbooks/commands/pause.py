@@ -12,7 +12,7 @@ import click
 from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, selects
 from playbooks.commands.targets import ledgers
-from playbooks.commands.undo import is_cluster_wide
+from playbooks.commands.undo import as_typed, is_cluster_wide
 from playbooks.core import catalogue
 from playbooks.core.errors import PlaybookError
 from playbooks.core.instant import Instant
@@ -144,7 +144,7 @@ def _act_again(book: Book, target: str, now: Instant) -> str:
 
 def _typed(what: str) -> str:
     """How people type an object that the ledger notes as ``pod shop/web-1``, and may copy so."""
-    return re.sub("^([a-z]+) ", r"\1/", what)
+    return as_typed(re.sub("^([a-z]+) ", r"\1/", what))
 
 
 @command("reset -p delete", "reset -p delete --budget-of shop")

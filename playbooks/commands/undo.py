@@ -28,6 +28,22 @@ from playbooks.deployment.terminal import print_json
 _OBJECT = re.compile(r"([a-z]{1,40})/([^/%]{1,1000})")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII)
 
+# As kubectl takes them, where it takes more than the kind, its plural and its API.
+_SHORT = {
+    **{"po": "pod", "no": "node", "cm": "configmap", "sa": "serviceaccount", "cj": "cronjob"},
+    **{"deploy": "deployment", "ds": "daemonset", "rs": "replicaset", "sts": "statefulset"},
+}
+
+
+def as_typed(target: str) -> str:
+    """``pod/web-1`` of ``pods/web-1`` or ``po/web-1``, and ``deployment/web`` of
+    ``deployment.apps/web``, which kubectl prints."""
+    kind, slash, name = target.partition("/")
+    kind = re.sub(r"\..+", "", kind.lower())
+    kind = _SHORT.get(kind, kind)
+    singular = kind[:-1] if kind.endswith("s") and catalogue.containing(kind[:-1]) else kind
+    return f"{singular}{slash}{name}"
+
 
 def _details() -> str:
     return f"OBJECT is one of {', '.join(_typed())}; -n names its namespace, where it has one."
@@ -64,6 +80,7 @@ def undo(
     It is released, or created again where a playbook deleted it. The playbook leaves it alone for
     the next 30 minutes.
     """
+    target = as_typed(target)
     which.check(*_problems(target, which.playbook), *ledgers.problems(), required=False)
     kind, _, name = target.partition("/")
     namespace = (

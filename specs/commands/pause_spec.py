@@ -78,7 +78,7 @@ with description("The brake of falco-playbook") as self:
         words = ("resume", "-p", "delete", "--object")
         said = [
             run(*words, target, cluster=self.cluster).out
-            for target in ("pod/shop/web-0", "node/node-2", "pod shop/old", "node node-1")
+            for target in ("pod/shop/web-0", "node/node-2", "pod shop/old", "nodes/node-1")
         ]
 
         expect(said).to(
@@ -89,7 +89,7 @@ with description("The brake of falco-playbook") as self:
                         "acts on pod/shop/web-0 again, which bob undid",
                         "node/node-2 is not left alone: left alone are node node-1",
                         "pod shop/old is not left alone: left alone are node node-1",
-                        "acts on node node-1 again, which bob undid",
+                        "acts on nodes/node-1 again, which bob undid",
                     )
                 ]
             )
@@ -109,7 +109,7 @@ with description("The brake of falco-playbook") as self:
 
     with it("refuses an object to act on again that no ledger can have"):
         words = ("resume", "-p", "delete", "--object")
-        for target in ("pods/shop/web-0", "pod/web-0", "pod/shop/", "node/shop/node-1", "web-0"):
+        for target in ("podss/shop/web-0", "pod/web-0", "pod/shop/", "node/shop/node-1", "web-0"):
             answer = run(*words, target, cluster=self.cluster)
 
             expect((answer.code, answer.out)).to(equal((2, "")))

@@ -4,6 +4,7 @@ from expects import be_empty, contain, contain_exactly, equal, expect
 from mamba import before, description, it
 
 from playbooks import cordon, isolate, taint
+from playbooks.commands.undo import as_typed
 from playbooks.core import catalogue
 from playbooks.core.errors import (
     Conflict,
@@ -357,8 +358,22 @@ with description("falco-playbook undo") as self:
             for kind in playbook.reaction.CONTAINMENT.KINDS:
                 expect(said).to(contain(f"{kind}/NAME"))
 
+    with it("takes a kind as kubectl does, which prints it with its API"):
+        named = {
+            "pod": ("pods/x", "po/x", "Pod/x"),
+            "node": ("nodes/x", "no/x"),
+            "deployment": ("deployments/x", "deploy/x", "deployment.apps/x", "deployments.apps/x"),
+            "rolebinding": ("rolebindings/x", "rolebinding.rbac.authorization.k8s.io/x"),
+            "statefulset": ("sts/x",),
+        }
+        for kind, ways in named.items():
+            for typed in ways:
+                expect(as_typed(typed)).to(equal(f"{kind}/x"))
+        self.contain(isolate)
+        expect(self.run("undo", "pods/web-0", *POD[2:]).out).to(contain("web-0 is released"))
+
     with it("is refused for what cannot be undone"):
-        for what in ("web-0", "pods/web-0", "pod/", "pod/Web", "service/x"):
+        for what in ("web-0", "podss/web-0", "pod/", "pod/Web", "service/x", "s/x", "pod./x"):
             said = run("undo", what)
             expect((said.code, "expected pod/NAME or node/NAME" in said.err)).to(equal((2, True)))
         of_pods = " or ".join(each.name for each in catalogue.containing("pod"))
