@@ -26,8 +26,11 @@ IDLE = 60.0
 # Seconds that a sender gets to end a request which is refused before it was read.
 LINGER = 1.0
 
-# Bytes of the largest head of a request.
+# Bytes of the largest head of a request; of all bodies that a server holds, and of one for which
+# there is always room: who has no token may send bodies, too.
 LARGEST_HEAD = 16 * 1024
+
+MOST_BODIES, SHORT = 64 * 1024 * 1024, 16 * 1024
 
 # States of a sender whose request was read to its end.
 WHOLE = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
@@ -71,6 +74,12 @@ class HttpRequest:
 Handle = Callable[[HttpRequest], Awaitable[Response]]
 
 
+class Bodies:
+    """The bytes of those that a server holds."""
+
+    held = 0
+
+
 class HttpConnection:
     """``answering``: a whole request has come, and its answer is not made yet. Only then does the
     connection not give way to a new one."""
@@ -81,14 +90,17 @@ class HttpConnection:
         writer: asyncio.StreamWriter,
         handle: Handle,
         patience: float,
+        bodies: Bodies,
     ) -> None:
         self._reader, self._writer = reader, writer
         self._handle = handle
         self._patience = patience
+        self._bodies = bodies
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD)
         self._deadline = 0.0
         self._busy = False
         self._last = False
+        self._size = 0
         self.answering = False
         peer = writer.get_extra_info("peername")
         self.source = peer[0] if peer else ""
@@ -166,6 +178,9 @@ class HttpConnection:
         except Exception as error:
             log.error(f"HTTP {request.method} {request.path}: {error!r}")
             return Response.error(500, "an error of the worker, see its log")
+        finally:
+            self._bodies.held -= self._size
+            self._size = 0
 
     async def _body(self) -> bytes:
         before, self.answering = self.answering, False
@@ -176,7 +191,6 @@ class HttpConnection:
 
     async def _read_body(self) -> bytes:
         parts: List[bytes] = []
-        size = 0
         if self._parser.their_state in WHOLE:
             return b""
         if self._parser.they_are_waiting_for_100_continue:
@@ -192,9 +206,12 @@ class HttpConnection:
                 return b"".join(parts)
             if not isinstance(event, h11.Data):
                 raise BodyRefused(400, "the request ended early")
-            size += len(event.data)
-            if size > LARGEST:
+            self._size += len(event.data)
+            self._bodies.held += len(event.data)
+            if self._size > LARGEST:
                 raise BodyRefused(413, TOO_LARGE)
+            if self._size > SHORT and self._bodies.held > MOST_BODIES:
+                raise BodyRefused(503, "too many long alerts are being sent")
             parts.append(bytes(event.data))
 
     async def _event(self) -> Any:

@@ -19,8 +19,8 @@ TOO_LARGE = f"an alert has at most {LARGEST} bytes"
 
 
 class BodyRefused(Exception):
-    """The body of a request cannot be had. ``status``: of the answer, 400, 408, 413 or 415. The
-    words say why."""
+    """The body of a request cannot be had. ``status``: of the answer, 400, 408, 413, 415 or
+    503. The words say why."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)

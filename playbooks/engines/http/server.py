@@ -32,7 +32,13 @@ from typing import Dict, Optional
 import h11
 
 from playbooks.engines import log
-from playbooks.engines.http.connection import LARGEST_HEAD, PATIENCE, Handle, HttpConnection
+from playbooks.engines.http.connection import (
+    LARGEST_HEAD,
+    PATIENCE,
+    Bodies,
+    Handle,
+    HttpConnection,
+)
 
 # Connections at the same time, of all and of one source address: more than alerts that are taken in
 # at once, so that a burst of a single sender is answered 429 and not cut off.
@@ -46,6 +52,7 @@ class HttpServer:
         self._host, self._port = host, port
         self._handle = handle
         self._patience = patience
+        self._bodies = Bodies()
         self._server: Optional[asyncio.base_events.Server] = None
         # Oldest first.
         self._connections: Dict[HttpConnection, None] = {}
@@ -72,7 +79,7 @@ class HttpServer:
                 await asyncio.wait_for(self._emptied.wait(), seconds)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = HttpConnection(reader, writer, self._handle, self._patience)
+        connection = HttpConnection(reader, writer, self._handle, self._patience, self._bodies)
         if not self._has_room(connection.source):
             writer.transport.abort()
             return

@@ -17,6 +17,8 @@ CONNECTIONS, OF_A_SOURCE = server.CONNECTIONS // 4, server.OF_A_SOURCE // 4
 # Silent connections, and as many slow ones: together more than are taken at once.
 MANY = CONNECTIONS * 3 // 5
 
+changed = mock.patch.object
+
 GET = "GET / HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n"
 POST = "POST / HTTP/1.1\r\nHost: worker\r\n"
 
@@ -123,6 +125,26 @@ with description("The HTTP server") as self:
         head = POST + f"Connection: close\r\nContent-Length: {LARGEST}\r\n\r\n"
 
         expect(said(head, b"x" * LARGEST)).to(contain("HTTP/1.1 200"))
+
+    with it("holds so many bytes of bodies, and has room for a short one all the same"):
+        whole = POST + "Connection: close\r\nContent-Length: 100000\r\n\r\n" + "x" * 100_000
+        short = POST + "Connection: close\r\nContent-Length: 5\r\n\r\nhello"
+
+        async def use(port):
+            held = [asyncio.ensure_future(talk(port, whole[:-1], pause=9)) for _ in range(2)]
+            await asyncio.sleep(0.3)
+            answers = [await talk(port, each) for each in (whole, short)]
+            for each in held:
+                each.cancel()
+            await asyncio.sleep(0.1)
+            return [*answers, await talk(port, whole)]
+
+        with changed(connection, "MOST_BODIES", 250_000):
+            refused, taken, later = conversation(use)
+
+        expect(refused).to(contain("503", "too many long alerts are being sent"))
+        expect(taken).to(contain("200 ", "hello"))
+        expect(later).to(contain("200 ", "xxx"))
 
     with it("answers before it read the body, and the sender sees that"):
         head = POST.replace("/", "/unread", 1) + "Content-Length: 100000\r\n\r\n"
