@@ -14,8 +14,9 @@ from playbooks.engines.worker.nats import connection as nats_connection
 # Seconds to wait for each server at the start.
 CONNECT = 5
 
-# Alerts that wait for the one under way, as many as Kubeless' client keeps.
-MOST_WAITING = 65_536
+# Alerts that wait for the one under way, and their bytes: as many as Kubeless' client keeps. Of
+# more nats-py keeps some, and says what it drops. Seconds between two looks for room.
+MOST_WAITING, MOST_BYTES, PAUSE = 65_536, 64 * 1024 * 1024, 0.05
 
 Deliver = Callable[[bytes, str], Any]
 
@@ -51,7 +52,13 @@ class _Subscriber:
         loop = asyncio.get_running_loop()
         waiting: asyncio.Queue[Tuple[bytes, str]] = asyncio.Queue(MOST_WAITING)
 
+        held = 0
+
         async def take(message: Any) -> None:
+            nonlocal held
+            while held and held + len(message.data) > MOST_BYTES:
+                await asyncio.sleep(PAUSE)
+            held += len(message.data)
             await waiting.put((message.data, message.subject))
 
         connection = await self._connect()
@@ -62,6 +69,7 @@ class _Subscriber:
             self._note(f"listening on {self._shown} for {', '.join(topics)}; Ctrl-C ends it")
             while not interruption.requested:
                 body, subject = await waiting.get()
+                held -= len(body)
                 await loop.run_in_executor(None, deliver, body, subject)
         finally:
             self._connected = False
