@@ -135,12 +135,8 @@ class Responder:
                 recorded=arrival.recorded,
             )
             outcome = self._decide(case, why)
-        except PlaybookError as error:
-            outcome = Outcome.failed(error)
         except Exception as error:
-            unexpected = Unexpected(f"{type(error).__name__}: {error}")
-            unexpected.__cause__ = error
-            outcome = Outcome.failed(unexpected)
+            outcome = Outcome.failed(_ours(error))
         if outcome.error is not None:
             # An engine may raise it, and its log has it.
             outcome.error.args = (self.redaction.text(str(outcome.error)),)
@@ -180,6 +176,9 @@ class Responder:
     def _planned(self, case: Case, why: List[str], memory: Optional[Remembered] = None) -> Outcome:
         with self._spans.span(PROOF) as span:
             planned = self.reaction.plan(case.alert)
+            if not isinstance(planned, (Action, Outcome)):
+                who = f"{type(self.reaction).__name__}.plan"
+                raise TypeError(f"{who} gave {planned!r:.80}, expected an Action or an Outcome")
             span.note(falco_target=planned.target)
         why.extend(planned.why)
         memory = memory or Remembered()
@@ -189,8 +188,10 @@ class Responder:
             return planned
         try:
             outcome = self._act(case, planned, why, memory)
-        except PlaybookError as error:
-            outcome = Outcome.failed(error, planned.target, **planned.facts)
+        except _Anew:
+            raise
+        except Exception as error:
+            outcome = Outcome.failed(_ours(error), planned.target, **planned.facts)
         return replace(outcome, target_ref=planned.target_ref)
 
     def _refused(self, case: Case, why: List[str]) -> Optional[Outcome]:
@@ -217,6 +218,9 @@ class Responder:
         with self._spans.span(ACTION) as span:
             span.note(falco_verb=planned.verb, falco_target=planned.target)
             outcome = planned.carry_out()
+            if not isinstance(outcome, Outcome):
+                who = f"the action {planned.verb}"
+                raise TypeError(f"{who} gave {outcome!r:.80}, expected an Outcome")
         if outcome.status is not Status.ACTED:
             return outcome
         outcome = _remarked(outcome, answer)
@@ -282,6 +286,15 @@ def _asked(guard: Guard, why: List[str], ask: Callable[..., Answer], *about: Any
     if answer.words and not answer.reason:
         why.append(answer.words)
     return answer
+
+
+def _ours(error: Exception) -> PlaybookError:
+    """The same error, or one of ours that keeps it."""
+    if isinstance(error, PlaybookError):
+        return error
+    unexpected = Unexpected(f"{type(error).__name__}: {error}")
+    unexpected.__cause__ = error
+    return unexpected
 
 
 def _remarked(outcome: Outcome, answer: Answer) -> Outcome:

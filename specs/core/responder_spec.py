@@ -135,6 +135,32 @@ with description("A responder") as self:
         expect(outcome.details).to(equal({"a": 1, "error": "NotPermitted", "retryable": False}))
         expect(outcome.target_ref).to(equal(TargetRef("delete", "Pod", "web-0", "shop", UID)))
 
+    with it("says on what an action failed that raised another error"):
+        bug = KeyError("x")
+
+        def fail():
+            raise bug
+
+        action = Action("delete", "pod shop/web-0", "delete it", fail, pod=a_pod(), facts={"a": 1})
+        outcome = a_responder(FakeReaction(action)).answer(a_document())
+
+        expect((outcome.reason, outcome.target)).to(equal(("unexpected", "pod shop/web-0")))
+        expect(outcome.details).to(equal({"a": 1, "error": "Unexpected", "retryable": False}))
+        expect(outcome.target_ref).to(equal(TargetRef("delete", "Pod", "web-0", "shop", UID)))
+        expect(outcome.error.__cause__).to(be(bug))
+
+    with it("says what a reaction gave that is no outcome"):
+        planned = a_responder(FakeReaction(None)).answer(a_document())
+        action = Action("delete", "pod shop/web-0", "delete it", lambda: None, pod=a_pod())
+        done = a_responder(FakeReaction(action)).answer(a_document())
+
+        expect(planned.message).to(
+            equal("TypeError: FakeReaction.plan gave None, expected an Action or an Outcome")
+        )
+        expect((done.target, done.message)).to(
+            equal(("pod shop/web-0", "TypeError: the action delete gave None, expected an Outcome"))
+        )
+
     with it("takes out of an error what must not leave"):
         outcome = a_responder(FakeReaction(NotPermitted("token=S3cret"))).answer(a_document())
 
