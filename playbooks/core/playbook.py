@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from traceback import extract_tb
 from typing import Any, Callable, List, Mapping, Optional, Tuple, Type
 
 from playbooks.core import guards
@@ -10,7 +11,7 @@ from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.permissions import OWN, Permission
 from playbooks.core.cluster.workload import COUNTED, OWNING
 from playbooks.core.containment.containment import Containment
-from playbooks.core.errors import InvalidSetting
+from playbooks.core.errors import InvalidSetting, PlaybookError
 from playbooks.core.guards.guard import Context
 from playbooks.core.guards.protected import serves_everywhere
 from playbooks.core.guards.when import packages as condition_packages
@@ -170,7 +171,7 @@ class Playbook:
         """What answers alerts with these settings, as they were written and as they are read.
         ``chain``: the one whose step it is. Raises InvalidSetting."""
         acting = collaborators if isinstance(collaborators, ClusterCollaborators) else None
-        reaction = self.build(settings, collaborators)
+        reaction = self._built(settings, collaborators)
         asked = guards.guards(Context(self.name, settings, collaborators, reaction, chain))
         reaction.heed(asked)
         return Responder(
@@ -185,3 +186,15 @@ class Playbook:
             ledger=acting.ledger if acting else None,
             spans=spans,
         )
+
+    def _built(self, settings: Settings, collaborators: Collaborators) -> Reaction:
+        try:
+            return self.build(settings, collaborators)
+        except PlaybookError:
+            raise
+        except Exception as error:
+            last = extract_tb(error.__traceback__)[-1]
+            raise InvalidSetting(
+                f"{self.name} cannot be built: {type(error).__name__}: {error}"
+                f" ({last.filename}, line {last.lineno})"
+            ) from error

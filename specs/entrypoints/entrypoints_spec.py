@@ -1,12 +1,14 @@
 import ast
 import importlib
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 
-from expects import be_a, be_below, be_empty, be_true, contain, equal, expect
+from expects import be_a, be_below, be_empty, be_true, contain, equal, expect, raise_error
 from mamba import description, it
 
 import playbooks
+from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.settings import read
 from playbooks.reactions.delete_pod import DeletePod
@@ -37,6 +39,21 @@ with description("The playbooks") as self:
         expect(build("isolate")).to(be_a(IsolatePod))
         expect(build("taint")).to(be_a(TaintNode))
         expect(build("slack", SLACK_WEBHOOK_URL=WEBHOOK)).to(be_a(NotifySlack))
+
+    with it("say what keeps one from being built, and where"):
+
+        def build_it(settings, collaborators):
+            return settings["NONE"]
+
+        declared = replace(load("delete").playbook, build=build_it)
+
+        expect(lambda: declared.responder({"KUBECONFIG": ""})).to(
+            raise_error(
+                InvalidSetting,
+                f"delete cannot be built: KeyError: 'NONE' ({__file__}, line"
+                f" {build_it.__code__.co_firstlineno + 1})",
+            )
+        )
 
     with it("declare themselves under the name of their module"):
         for name in NAMES:
