@@ -27,6 +27,7 @@ from playbooks.core.settings import read
 from playbooks.deployment import terminal
 from playbooks.deployment.errors import DeploymentError, UsageError
 from playbooks.deployment.request import assignments, by_name
+from playbooks.deployment.request.settings import declaration_problems
 from playbooks.deployment.request.topics import problems as topic_problems
 from playbooks.deployment.terminal import print_json
 from playbooks.deployment.workers import in_pod
@@ -167,7 +168,7 @@ def _playbook_problems(which: Selection) -> List[str]:
     except UsageError as error:
         return list(error.problems)
     if playbook.acts:
-        return []
+        return declaration_problems(playbook)
     return [f"{name} changes nothing in a cluster: there is nothing to simulate"]
 
 

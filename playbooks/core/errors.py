@@ -38,6 +38,7 @@ Every error survives pickling: Kubeless carries it from the process of the alert
 from __future__ import annotations
 
 import re
+from traceback import extract_tb
 from typing import Optional
 
 # Of nine digits at most: whoever waits may count in nanoseconds.
@@ -211,3 +212,9 @@ class WebhookRejected(PermanentError):
 
 class Unexpected(PermanentError):
     reason = "unexpected"
+
+
+def place(error: BaseException) -> str:
+    """The line that raised it."""
+    last = extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}, line {last.lineno}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from traceback import extract_tb
 from typing import Any, Callable, List, Mapping, Optional, Tuple, Type
 
 from playbooks.core import guards
@@ -11,7 +10,7 @@ from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.permissions import OWN, Permission
 from playbooks.core.cluster.workload import COUNTED, OWNING
 from playbooks.core.containment.containment import Containment
-from playbooks.core.errors import InvalidSetting, PlaybookError
+from playbooks.core.errors import InvalidSetting, PlaybookError, place
 from playbooks.core.guards.guard import Context
 from playbooks.core.guards.protected import serves_everywhere
 from playbooks.core.guards.when import packages as condition_packages
@@ -193,8 +192,5 @@ class Playbook:
         except PlaybookError:
             raise
         except Exception as error:
-            last = extract_tb(error.__traceback__)[-1]
-            raise InvalidSetting(
-                f"{self.name} cannot be built: {type(error).__name__}: {error}"
-                f" ({last.filename}, line {last.lineno})"
-            ) from error
+            what = f"{type(error).__name__}: {error} ({place(error)})"
+            raise InvalidSetting(f"{self.name} cannot be built: {what}") from error

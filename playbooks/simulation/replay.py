@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core.alert import Alert, Arrival
-from playbooks.core.errors import InvalidAlert
+from playbooks.core.errors import InvalidAlert, Unexpected, place
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.instant import Instant, after
 from playbooks.core.outcome import Outcome, Status
@@ -100,7 +100,7 @@ class PastCluster:
 @dataclass(frozen=True)
 class Answered:
     """``uid``: of the pod or node that was, or would have been, changed. ``waits``: a worker would
-    have acted later, when the window of a limit allowed it."""
+    have acted later, when the window of a limit allowed it. ``failure``: what failed, in words."""
 
     time: Instant
     rule: str
@@ -111,6 +111,7 @@ class Answered:
     status: Status
     reason: str
     waits: bool = False
+    failure: str = ""
 
     @property
     def wanted(self) -> bool:
@@ -191,4 +192,14 @@ def _answered(alert: Alert, outcome: Outcome, detail: str) -> Answered:
         status=outcome.status,
         reason=outcome.reason,
         waits=outcome.waits is not None,
+        failure=_failure(outcome),
     )
+
+
+def _failure(outcome: Outcome) -> str:
+    """With the line, where it is an error of the playbook's own; empty where nothing failed."""
+    if outcome.error is None:
+        return ""
+    cause = outcome.error.__cause__
+    unexpected = isinstance(outcome.error, Unexpected) and cause is not None
+    return f"{outcome.message} ({place(cause)})" if unexpected and cause else outcome.message

@@ -120,6 +120,7 @@ def _sections(found: Summary) -> Iterator[Section]:
                 for r in found.rows
             ],
         ),
+        Section("What failed", ("Why", "Alerts"), found.failures),
         Section(
             "The most within a window",
             ("Namespace", "Wanted", "Cap", "From"),

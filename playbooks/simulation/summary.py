@@ -13,8 +13,8 @@ from playbooks.core.outcome import ACCEPTED, Status
 from playbooks.core.subjects import Priority
 from playbooks.simulation.replay import Answered, Replayed
 
-# Workloads that are listed, bars of the timeline, and the caps that are tried.
-MOST_WORKLOADS, BARS = 10, 60
+# Workloads and failures that are listed, bars of the timeline, and the caps that are tried.
+MOST_WORKLOADS, MOST_FAILURES, BARS = 10, 10, 60
 CAPS = (1, 3, 5, 10, 20, 50, 100)
 
 
@@ -73,7 +73,8 @@ class Summary:
     """``waits``: those of ``held`` that wait for the window of a limit, and not for a person.
     ``accepted``: those of ``acted`` that are deletions, which end when the pod is gone.
     ``settings``: those that it ran with beside the defaults, from ``source``, empty for what was
-    typed; ``left_out``: what it did not go by, in words."""
+    typed; ``left_out``: what it did not go by, in words. ``failures``: why alerts failed, and how
+    many."""
 
     playbook: str
     topics: Sequence[str]
@@ -97,6 +98,7 @@ class Summary:
     source: str = ""
     left_out: Sequence[str] = ()
     accepted: int = 0
+    failures: Sequence[Tuple[str, int]] = ()
 
 
 def summarize(
@@ -126,6 +128,7 @@ def summarize(
         timeline=_timeline(answered),
         waits=sum(one.waits for one in answered),
         accepted=sum(_sort(one) == "acted" and one.reason == ACCEPTED for one in answered),
+        failures=Counter(o.failure for o in answered if o.failure).most_common(MOST_FAILURES),
     )
 
 

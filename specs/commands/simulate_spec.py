@@ -10,6 +10,9 @@ from playbooks.engines.worker.operator.protocol import ALERTS
 from specs.commands.fake_cluster import a_cluster, run
 from specs.commands.fake_cluster import answer as said
 from specs.simulation.mothers import a_body, bodies
+from specs.support.own_playbooks import SHOWN, a_directory
+
+TICKET = ("-e", "QUARANTINE_TICKET=SEC-1")
 
 with description("falco-playbook simulate") as self:
     with before.all:
@@ -64,6 +67,29 @@ with description("falco-playbook simulate") as self:
             expect(said).to(contain("\\u200b\\u202e [b]x \\[b]y"))
             expect(said).not_to(contain("\u200b"))
             expect(said).not_to(contain("\u202e"))
+
+    with it("says of what failed what it was, and how often"):
+        raising = SHOWN["quarantine.py"].replace(
+            "pod = proven.pod\n", "raise KeyError('team')\n", 1
+        )
+        with a_directory(quarantine=raising) as directory:
+            typed = ("simulate", "-p", str(directory / "quarantine.py"), "-f", self.file)
+            text, made = (run(*typed, *TICKET, "-o", o).out for o in ("text", "json"))
+
+        expect(text).to(contain("failed 12", "What failed", "KeyError: 'team'"))
+        line = raising[: raising.index("raise KeyError")].count("\n") + 1
+        expect(json.loads(made)["failures"]).to(
+            equal([[f"KeyError: 'team' ({directory / 'quarantine.py'}, line {line})", 12]])
+        )
+
+    with it("refuses a playbook that reads a setting which its reaction does not declare"):
+        reading = SHOWN["quarantine.py"].replace('settings["QUARANTINE_TICKET"]', 'settings["T"]')
+        with a_directory(quarantine=reading) as directory:
+            typed = ("simulate", "-p", str(directory / "quarantine.py"), "-f", self.file)
+
+            expect(run(*typed, *TICKET).err).to(
+                contain("quarantine.py reads the setting T, which QuarantinePod does not declare")
+            )
 
     with it("prints JSON, and a page"):
         answer = run("simulate", "-p", "isolate", "-f", self.file, "-o", "json")
