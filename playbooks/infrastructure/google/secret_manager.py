@@ -6,7 +6,6 @@ Source: https://cloud.google.com/secret-manager/docs/reference/rest
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import time
@@ -85,7 +84,7 @@ class SecretManager:
 def _payload(name: str, data: bytes) -> str:
     try:
         return base64.b64decode(json.loads(data)["payload"]["data"], validate=True).decode("utf-8")
-    except (ValueError, TypeError, KeyError, binascii.Error) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NoCluster(f"secret {name} is no text in UTF-8") from error
 
 
@@ -96,5 +95,5 @@ def _message(status: int, data: bytes) -> str:
     try:
         error: Any = json.loads(data)["error"]
         return f"Secret Manager answers {status}: {error['message']}"
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return f"Secret Manager answers {status}"

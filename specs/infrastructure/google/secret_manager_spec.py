@@ -5,6 +5,7 @@ from playbooks.core.errors import ClusterUnavailable, NoCluster, NotPermitted, P
 from playbooks.infrastructure.google.account import ServiceAccount
 from playbooks.infrastructure.google.secret_manager import OVERRIDE, SecretManager
 from specs.support.loopback.google_cloud import NAME, FakeCredentials, GoogleCloud
+from specs.support.loopback.server import Answer
 
 with description("A secret in Secret Manager") as self:
     with before.each:
@@ -65,6 +66,12 @@ with description("A secret in Secret Manager") as self:
         error = self.error(missing)
         expect(error).to(be_a(NoCluster))
         expect(str(error)).to(contain(missing))
+
+    with it("is none where the answer nests without an end"):
+        for status in (200, 404):
+            self.cloud._secret = lambda _, status=status: Answer(status, b"[" * 100_000)
+
+            expect(self.error()).to(be_a(NoCluster))
 
     with it("is worth another alert where nobody answers"):
         environ = {OVERRIDE: "http://127.0.0.1:9"}
