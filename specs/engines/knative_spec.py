@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import sys
+import threading
 from contextlib import redirect_stderr
+from unittest import mock
 
 from expects import contain, equal, expect
 from mamba import before, description, it
@@ -13,7 +15,7 @@ from playbooks.core.errors import ClusterUnavailable, NotFound, Throttled
 from playbooks.delete import playbook
 from playbooks.engines.http.connection import HttpRequest
 from playbooks.engines.http.content_encoding import BodyRefused
-from playbooks.engines.knative.service import CloudEventApi
+from playbooks.engines.knative.service import LONG, CloudEventApi
 from playbooks.testing import (
     InMemoryCluster,
     InMemoryLedger,
@@ -25,6 +27,8 @@ from playbooks.testing import (
 from specs.support.engines.callers import EVENT, posted
 from specs.support.engines.process import KnativeFunction
 from specs.support.processes import process
+
+changed = mock.patch.object
 
 ALERT = a_document(output_fields=dict(an_alert().fields), rule="Zugriff auf Schlüssel")
 BODY = json.dumps(ALERT).encode()
@@ -77,6 +81,32 @@ with description("On Knative, a playbook") as self:
         expect((answer.status, answer.headers["Falco-Reason"])).to(
             equal((200, "deletion-accepted"))
         )
+
+    with it("answers few long events at a time, which take much memory, and short ones beside"):
+        api = CloudEventApi(playbook, {}, self.collaborators, patience=0.0)
+        end, handle = threading.Event(), api._alerts.handle
+
+        def held(*words, **named):
+            end.wait(5)
+            return handle(*words, **named)
+
+        def asked(body):
+            async def read():
+                return body
+
+            return api.answer(HttpRequest("POST", "/", HEADERS, read))
+
+        async def go():
+            long = [asyncio.ensure_future(asked(BODY.ljust(100_000))) for _ in range(20)]
+            short = asyncio.ensure_future(asked(BODY))
+            await asyncio.sleep(0.1)
+            end.set()
+            return [answer.status for answer in await asyncio.gather(*long, short)]
+
+        with changed(api._alerts, "handle", held), redirect_stderr(self.log):
+            statuses = asyncio.run(go())
+
+        expect(statuses).to(equal([200] * LONG + [429] * (20 - LONG) + [200]))
 
     with it("refuses a batch, with the reason"):
         answer = self.ask(b"[]", headers={"content-type": "application/cloudevents-batch+json"})

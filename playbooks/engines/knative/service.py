@@ -28,7 +28,7 @@ from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
 from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
-from playbooks.engines.http.connection import HttpRequest, Response
+from playbooks.engines.http.connection import SHORT, HttpRequest, Response
 from playbooks.engines.http.content_encoding import BodyRefused
 from playbooks.engines.http.server import HttpServer
 from playbooks.engines.knative import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE
@@ -37,6 +37,9 @@ from playbooks.engines.runtime import Intent, Reply
 
 # Seconds for which the answer of a readiness probe holds.
 FRESH = 5.0
+
+# Long events that are answered at the same time: read, one may take thirty times what it is long.
+LONG = 4
 
 # Seconds after SIGTERM in which what is under way may end.
 SHUTDOWN = 25.0
@@ -57,6 +60,7 @@ class CloudEventApi:
         self._alerts = PushedAlerts(playbook, environ, collaborators, seconds=patience)
         self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="answer")
         self._missing, self._looked = "", 0.0
+        self._long = 0
 
     async def answer(self, request: HttpRequest) -> Response:
         if request.path in ("/healthz", "/readyz"):
@@ -65,7 +69,8 @@ class CloudEventApi:
             return Response.error(405, "events are sent by POST", Allow="POST")
         name = request.headers.get("ce-id", "")
         try:
-            event = of_request(request.headers, await request.content())
+            content = await request.content()
+            event = of_request(request.headers, content)
         except (BodyRefused, NoCloudEvent) as error:
             self._alerts.refuse(str(error), event_id=name)
             # A broker takes 408 for something else than a sender that is too slow.
@@ -74,6 +79,10 @@ class CloudEventApi:
             return Response.error(
                 401, f"the extension attribute {TOKEN_ATTRIBUTE} is missing or wrong"
             )
+        long = len(content) > SHORT
+        if long and self._long >= LONG:
+            said = f"{LONG} long events are being answered"
+            return Response.error(429, said, **{"Retry-After": "1"})
         # A broker says that it takes events for an answer, and delivers again.
         brokered = "reply" in request.headers.get("prefer", "").lower()
         handle = partial(
@@ -83,7 +92,11 @@ class CloudEventApi:
             redelivers=brokered,
             seconds=SHORT_PATIENCE if brokered else math.inf,
         )
-        return _response(await self._run(handle))
+        self._long += long
+        try:
+            return _response(await self._run(handle))
+        finally:
+            self._long -= long
 
     async def _probe(self, request: HttpRequest) -> Response:
         if request.method not in ("GET", "HEAD"):
