@@ -15,6 +15,7 @@ from playbooks.core.alert import Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.engines import log
 from playbooks.engines.worker.function import ALERTS
+from playbooks.engines.worker.nats.delivery import SHORT
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.nats.reader import batches
 from playbooks.engines.worker.topics import renaming
@@ -131,7 +132,10 @@ class RenamedSubjects:
 
 
 def _meant(body: bytes) -> str:
-    """The subject that publishers of Falco's alerts choose; empty for what is no alert."""
+    """The subject that publishers of Falco's alerts choose; empty for what is no alert, and for a
+    long one: others tell as much, and reading it would keep the loop from turning."""
+    if len(body) > SHORT:
+        return ""
     try:
         alert = Alert.parse(body)
     except InvalidAlert:

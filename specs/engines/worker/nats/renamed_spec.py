@@ -3,6 +3,7 @@ import json
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
+from playbooks.engines.worker.nats.delivery import SHORT
 from playbooks.engines.worker.nats.renamed import LONG, RenamedTopics, SeenSubjects
 from playbooks.engines.worker.topics import renaming
 from playbooks.testing import a_document
@@ -33,6 +34,12 @@ with description("What was seen of a stream") as self:
     with it("takes no message for an alert that is none"):
         found = SeenSubjects((TOPIC,))
         found.add("audit.x", b"nonsense")
+
+        expect(found.renamed).to(be_empty)
+
+    with it("reads no long alert, which would keep the loop from turning"):
+        found = SeenSubjects((TOPIC,))
+        found.add("audit.critical.a_shell", body().ljust(SHORT + 1))
 
         expect(found.renamed).to(be_empty)
 
