@@ -64,17 +64,17 @@ class PastCluster:
         self.cluster = MemoryCluster()
         self._replicas = replicas
         # Names of nodes and namespaces, which stay.
-        self._shared: Set[Tuple[str, str]] = set()
+        self._shared: Set[Tuple[str, str, str]] = set()
         # By namespace, name and uid: what is left of pods that were changed.
         self._left: Dict[Tuple[str, str, str], List[Tuple[str, Mapping[str, Any]]]] = {}
+        # By kind, namespace and name: controllers and other objects that were changed.
+        self._changed: Dict[Tuple[str, str, str], Mapping[str, Any]] = {}
 
     def answer(self, alert: Alert, respond: Callable[[], Outcome]) -> Outcome:
         """``respond`` is called while the alert's pod is there."""
         claim = alert.claim
         made = scene([alert], node=NODE, spares=SPARES, taints=(), replicas=self._replicas)
-        for manifest in made:
-            if manifest["kind"] != "Pod":
-                self._put(manifest)
+        put = dict(self._put(each) for each in made if each["kind"] != "Pod")
         if not (claim.namespace and claim.pod):
             return respond()
         key = claim.namespace, claim.pod, uid_of(claim)
@@ -86,15 +86,21 @@ class PastCluster:
         now = [(kind, manifest) for kind, manifest in taken if kind in _LEFT]
         if now != before:
             self._left[key] = now
+        for kind, manifest in taken:
+            place = kind, claim.namespace, manifest["metadata"]["name"]
+            if put.get(place, manifest) != manifest:
+                self._changed[place] = manifest
         return outcome
 
-    def _put(self, manifest: Mapping[str, Any]) -> None:
-        key = manifest["kind"], manifest["metadata"]["name"]
-        if key in self._shared:
-            return
-        if manifest["kind"] in ("Node", "Namespace"):
-            self._shared.add(key)
-        self.cluster.put(manifest)
+    def _put(self, manifest: Mapping[str, Any]) -> Tuple[Tuple[str, str, str], Mapping[str, Any]]:
+        """Its place, and what stands there."""
+        kind, metadata = manifest["kind"], manifest["metadata"]
+        place = kind, metadata.get("namespace", ""), metadata["name"]
+        if kind in ("Node", "Namespace"):
+            if place in self._shared:
+                return place, manifest
+            self._shared.add(place)
+        return place, self.cluster.put(self._changed.get(place, manifest))
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,16 @@ with description("A replay of past alerts") as self:
             equal(["deletion-accepted"])
         )
 
+    with it("scales a workload once, whichever of its pods the alerts are about"):
+        pods = ("bcdfg", "fghjk", "klmnp")
+        given = [
+            a_body(pod=f"{DEPLOYED}{pod}", uid=f"u-{pod}", time=f"2026-01-02T03:00:0{n}Z")
+            for n, pod in enumerate(pods)
+        ]
+        found = replayed("scale", given, replicas=3, MAX_PER_OWNER="100%")
+
+        expect(reasons(found)).to(equal(["scaled", "already-scaled", "already-scaled"]))
+
     with it("deletes a pod once"):
         twice = [a_body(uid="u-1"), a_body(uid="u-1", time="2026-01-02T03:00:01Z")]
 
