@@ -58,8 +58,12 @@ def _problems(playbook: Playbook) -> Iterator[str]:
         (f"{name}.CHANGES", reaction.CHANGES, Changes),
     )
     for what, found, kind in declared:
-        if not _is_tuple_of(found, kind):
-            yield f"declares {what} = {_shown(found)}, expected a tuple of {kind.__name__}"
+        if not isinstance(found, tuple):
+            yield f"declares {what} of {type(found).__name__}, expected a tuple of {kind.__name__}"
+            return
+        others = [each for each in found if not isinstance(each, kind)]
+        if others:
+            yield f"declares {what} with {_shown(others[0])}, expected a {kind.__name__}"
             return
     yield from _settings(reaction, playbook)
     yield from _permissions(reaction)

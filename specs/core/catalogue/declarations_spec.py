@@ -67,14 +67,16 @@ with description("The declaration of a playbook") as self:
         lone = Setting("NOTE", text, None, "A note")
 
         expect(self.of_reaction(SETTINGS=lone)).to(
-            contain("declares CordonNode.SETTINGS = Setting(", "expected a tuple of Setting")
+            equal("declares CordonNode.SETTINGS of Setting, expected a tuple of Setting")
         )
         expect(self.of_reaction(PERMISSIONS=("pods",))).to(
-            equal("declares CordonNode.PERMISSIONS = ('pods',), expected a tuple of Permission")
+            equal("declares CordonNode.PERMISSIONS with 'pods', expected a Permission")
         )
-        expect(self.of_reaction(CHANGES=["nodes"])).to(contain("expected a tuple of Changes"))
+        expect(self.of_reaction(CHANGES=["nodes"])).to(
+            equal("declares CordonNode.CHANGES of list, expected a tuple of Changes")
+        )
         expect(self.said(packages="dnspython==2.6.1")).to(
-            equal("declares packages = 'dnspython==2.6.1', expected a tuple of str")
+            equal("declares packages of str, expected a tuple of str")
         )
 
     with it("needs settings with a name of their own, and with a default that they take"):
@@ -155,4 +157,4 @@ with description("The declaration of a playbook") as self:
             except InvalidSetting as error:
                 said = str(error)
 
-        expect(said).to(equal(f"{path} declares packages = 'dnspython', expected a tuple of str"))
+        expect(said).to(equal(f"{path} declares packages of str, expected a tuple of str"))
