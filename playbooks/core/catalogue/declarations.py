@@ -9,8 +9,9 @@ from typing import Any, Callable, Iterator, Tuple
 
 from playbooks.core import guards
 from playbooks.core.cluster.changes import Changes
+from playbooks.core.cluster.manifest import PREFIX
 from playbooks.core.cluster.permissions import Permission
-from playbooks.core.containment.containment import Containment
+from playbooks.core.containment.containment import OWN_KEYS, Containment
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import OBJECTS, Reaction
@@ -120,6 +121,12 @@ def _containment(reaction: Any) -> Iterator[str]:
         if not _is_tuple_of(getattr(ends, what, None), str):
             found = _shown(getattr(ends, what, None))
             yield f"declares {ends.__name__}.{what} = {found}, expected a tuple of str"
+            return
+    if not all(key.startswith(PREFIX) for key in ends.KEYS):
+        yield (
+            f"declares {ends.__name__}.KEYS = {_shown(ends.KEYS)}, expected keys that begin with"
+            f" {OWN_KEYS}"
+        )
     if reaction.TTL and reaction.TTL not in [setting.name for setting in reaction.SETTINGS]:
         yield (
             f"declares {name}.TTL = {reaction.TTL!r}, which is none of its SETTINGS: add"

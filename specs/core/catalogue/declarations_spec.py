@@ -134,6 +134,7 @@ with description("The declaration of a playbook") as self:
 
         cordoning = self.playbook.reaction.CONTAINMENT
         keys = type("Cordoning", (cordoning,), {"KEYS": "falco/containment.mark"})
+        others = type("Cordoning", (cordoning,), {"KEYS": ("acme.example/mark",)})
 
         expect(self.of_reaction(CONTAINMENT=cordoning.KEYS)).to(
             contain("declares CordonNode.CONTAINMENT = (", "expected a subclass of Containment")
@@ -146,6 +147,12 @@ with description("The declaration of a playbook") as self:
         )
         expect(self.of_reaction(CONTAINMENT=keys)).to(
             equal("declares Cordoning.KEYS = 'falco/containment.mark', expected a tuple of str")
+        )
+        expect(self.of_reaction(CONTAINMENT=others)).to(
+            equal(
+                "declares Cordoning.KEYS = ('acme.example/mark',), expected keys that begin with"
+                " falco/containment."
+            )
         )
 
     with it("is looked at where a playbook is loaded, and what is wrong names its file"):
