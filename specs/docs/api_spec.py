@@ -15,6 +15,19 @@ PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 ROW = re.compile(r"^\| `(playbooks[\w.]+)` \| (.+?) \| (.*?) ?\|$", re.MULTILINE)
+# Of the examples on the page about extending.
+BESIDE = (
+    "playbooks.core.containment.expiry.expiry",
+    "playbooks.core.containment.freezing.DEPLOYMENT",
+    "playbooks.core.containment.freezing.Freezing",
+    "playbooks.core.containment.undo.Undo",
+    "playbooks.core.instant.after",
+    "playbooks.freeze.playbook",
+    "playbooks.mark.playbook",
+    "playbooks.reactions.freeze_rollouts.FreezeRollouts",
+    "playbooks.reactions.mark_pod.MarkPod",
+)
+
 NAME = re.compile(r"(\w+)(?:\(([\w, ]*)\))?$")
 
 
@@ -52,6 +65,13 @@ def takes(thing, parameters):
     return [each.name for each in there[: len(wanted)]] == wanted and (optional or not wanted)
 
 
+def declared(what):
+    """The first words of a table's rows."""
+    table = EXTENDING[EXTENDING.index(f"| Declaration {what} |") :].split("\n\n")[0]
+    cells = [row.split(" | ")[0].split(":")[0] for row in table.splitlines()[2:]]
+    return [re.match(r"\w+", each)[0] for cell in cells for each in spans(cell)]
+
+
 with description("The page of the public surface") as self:
     with it("names what there is"):
         missing = [
@@ -82,7 +102,7 @@ with description("The page of the public surface") as self:
 
     with it("names everything that the playbooks of the page about extending import"):
         public = {(module, name) for module, name, _, _ in rows()}
-        section = EXTENDING[: EXTENDING.index("## A playbook that can be undone")]
+        section = EXTENDING[: EXTENDING.index("## A guard")]
         imports = re.findall(r"^from (playbooks[\w.]*) import (.+)$", section, re.MULTILINE)
         used = {(module, name) for module, names in imports for name in names.split(", ")}
         modules = {module for module, _ in public}
@@ -94,10 +114,16 @@ with description("The page of the public surface") as self:
             and module != "playbooks.testing"
         ]
 
-        # Modules of the example itself.
-        expect(others).to(
-            equal(["playbooks.mark.playbook", "playbooks.reactions.mark_pod.MarkPod"])
-        )
+        # Modules of the examples themselves, and what a spec of one looks at beside.
+        expect([each for each in others if each not in BESIDE]).to(equal([]))
+
+    with it("has everything that the page about extending says one declares"):
+        missing = []
+        for table, name in (("of the reaction", "Reaction"), ("of its containment", "Containment")):
+            members = {m for _, each, _, found in rows() if each == name for m in found}
+            missing += [f"{name}.{each}" for each in declared(table) if each not in members]
+
+        expect(missing).to(equal([]))
 
     with it("names the version as what is installed has it"):
         expect(playbooks.__version__).to(equal(VERSION))
