@@ -54,6 +54,18 @@ class Arrival:
 CAME = Arrival()
 
 
+class NoAlert(bytes):
+    """A body that was read and is no alert, so that nobody reads it again. ``why``: in words."""
+
+    why = ""
+
+    @classmethod
+    def of(cls, body: bytes, error: InvalidAlert) -> NoAlert:
+        found = cls(body)
+        found.why = str(error)
+        return found
+
+
 @dataclass(frozen=True)
 class Alert:
     """One Falco alert. Only rule, priority and time are always there.
@@ -84,6 +96,8 @@ class Alert:
         """
         if isinstance(body, Alert):
             return body
+        if isinstance(body, NoAlert):
+            raise InvalidAlert(body.why)
         document = _document(body)
         # Falcosidekick fills in the plural where Falco gave no source.
         source = _text(document, "source") or "syscall"

@@ -20,6 +20,9 @@ CLAIMED = ("namespace", "pod", "uid", "container_id", "node")
 # sender calls a delivery.
 LONGEST = 253
 
+# Of what is no alert, characters that are read for what it says all the same.
+READ = 16 * 1024
+
 _ALL = Redaction()
 
 
@@ -94,6 +97,8 @@ def claimed(
 
 def _readable(body: Any) -> Dict[str, str]:
     if isinstance(body, (str, bytes)):
+        if len(body) > READ:
+            return {}
         try:
             body = json.loads(body, strict=False)
         except (ValueError, RecursionError):

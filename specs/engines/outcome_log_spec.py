@@ -93,6 +93,15 @@ with description("A line of the log") as self:
 
         expect(len(stream.getvalue())).to(be_below(5000))
 
+    with it("reads nothing of what is long and no alert: who sends it would keep the worker busy"):
+        short, long = Stream(), Stream()
+        body = json.dumps({**a_document(), "time": "never"})
+        record("delete", body.encode(), STALE, stream=short)
+        record("delete", body.ljust(20_000).encode(), STALE, stream=long)
+
+        expect(json.loads(short.getvalue())["alert"]["priority"]).to(equal("Notice"))
+        expect(json.loads(long.getvalue())["alert"]).to(equal(None))
+
     with it("has what the alert claims where no target is proven, as stale alerts"):
         stream = Stream()
         fields = {"k8s.ns.name": "shop", "k8s.pod.name": "web-1", "container.id": "1376fe875695"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Callable, Dict, Mapping, Optional, Protocol, Tuple, Union
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import Alert, NoAlert
 from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.core.tracing.traceparent import TraceParent, headers_of
@@ -117,8 +117,8 @@ class Delivery:
         """Read once, for all who ask; the body where that is no alert."""
         try:
             return Alert.parse(self.body)
-        except InvalidAlert:
-            return self.body
+        except InvalidAlert as error:
+            return NoAlert.of(self.body, error)
 
 
 # Begins with a delivery, and with what is to be called when it is no longer claimed.

@@ -1,7 +1,10 @@
-from expects import be_none, equal, expect
+from unittest import mock
+
+from expects import be_none, equal, expect, raise_error
 from mamba import description, it
 
 from playbooks.core.alert import Alert
+from playbooks.core.errors import InvalidAlert
 from playbooks.core.instant import Instant
 from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from specs.engines.worker.rig import an_alert
@@ -49,3 +52,12 @@ with description("The alert of a delivery") as self:
 
     with it("is the body, where that is no alert"):
         expect(self.delivery(b"no alert").alert).to(equal(b"no alert"))
+
+    with it("is read no second time, where that is no alert, and why is known"):
+        found = self.delivery(b'{"rule": "x"}').alert
+        with mock.patch("json.loads") as loads:
+            expect(lambda: Alert.parse(found)).to(
+                raise_error(InvalidAlert, "priority is missing, expected a value")
+            )
+
+        expect(loads.called).to(equal(False))
