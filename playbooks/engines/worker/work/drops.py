@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Union
 
+from playbooks.core.alert import Alert
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import Delivery
+from playbooks.engines.worker.nats.delivery import SHORT, Delivery
 from playbooks.engines.worker.work.queue.admission import Drop
 from playbooks.engines.worker.work.rate import Rate
 
@@ -46,13 +47,15 @@ class Drops:
             self._untold[drop] += 1
             return
         self._log_untold(drop)
+        # Reading a long one would keep the loop from turning.
+        alert = b"" if len(delivery.body) > SHORT else delivery.alert
         self._log(
             drop,
             f"{delivery.origin} is dropped: {WORDS[drop]}",
             event_id=str(delivery.origin),
             subject=delivery.subject,
-            **self.redaction.document(_about(delivery)),
-            **claimed(delivery.alert, self.redaction),
+            **self.redaction.document(_about(alert)),
+            **claimed(alert, self.redaction),
         )
 
     def tick(self) -> None:
@@ -74,9 +77,8 @@ class Drops:
         log.info(message, playbook=self.playbook, reason=str(drop), **facts)
 
 
-def _about(delivery: Delivery) -> Dict[str, Any]:
+def _about(alert: Union[Alert, bytes]) -> Dict[str, Any]:
     """The alert, as in the line of an outcome, and the pod that it names."""
-    alert = delivery.alert
     if isinstance(alert, bytes):
         return {"alert": None, "target": ""}
     claim = alert.claim

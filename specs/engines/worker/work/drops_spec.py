@@ -2,7 +2,7 @@ import io
 import json
 from contextlib import redirect_stderr
 
-from expects import be_below, contain, equal, expect, have_keys, have_len
+from expects import be_below, be_false, contain, equal, expect, have_keys, have_len
 from mamba import before, description, it
 
 from playbooks.core.instant import Instant
@@ -67,6 +67,13 @@ with description("What a worker drops before it becomes an outcome") as self:
         expect([(line["alert"] is None, line["target"]) for line in self.lines()]).to(
             equal([(True, ""), (False, "")])
         )
+
+    with it("is a line without the alert where that is long: it is not read in the loop"):
+        long = a_delivery(output="x" * 20_000)
+        self.add(Drop.NOT_WANTED, long)
+
+        expect([line["alert"] for line in self.lines()]).to(equal([None]))
+        expect("alert" in vars(long)).to(be_false)
 
     with it("leaves no secret in the log"):
         self.add(Drop.NOT_WANTED, a_delivery(rule="curl -H 'Authorization: Bearer abc123secret'"))
