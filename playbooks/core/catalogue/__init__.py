@@ -60,11 +60,13 @@ def named(typed: str, beside: Optional[Path] = None) -> str:
     """
     if sources.is_path(typed):
         return _of_file((beside or Path()) / typed)
-    if _is_own(typed):
-        _refuse_taken(typed)
-        return typed
-    entry = None if typed in _files or not typed else installed.named(typed)
-    return entry.name if entry else typed
+    entry = None
+    if not _is_own(typed) and typed not in _files and typed:
+        entry = installed.named(typed)
+    name = entry.name if entry else typed
+    if _is_own(name):
+        _refuse_taken(name)
+    return name
 
 
 def load(name: str) -> Playbook:

@@ -62,12 +62,13 @@ with description("A playbook of an installed package") as self:
             with a_directory(acme_q=declared("delete")) as directory:
                 install(directory, delete="acme_q:playbook")
 
-                expect(the_error_of(catalogue.named, "delete")).to(
-                    equal(
-                        "entry point delete of acme-playbooks 1.2 (acme_q:playbook) has the name"
-                        " of a playbook of this package: expected another name"
+                for typed in ("delete", "acme-playbooks"):
+                    expect(the_error_of(catalogue.named, typed)).to(
+                        equal(
+                            "entry point delete of acme-playbooks 1.2 (acme_q:playbook) has the"
+                            " name of a playbook of this package: expected another name"
+                        )
                     )
-                )
                 expect(catalogue.load("delete").build.__module__).to(equal("playbooks.delete"))
 
         with it("is refused with a name that a deployment of one of ours may have"):
