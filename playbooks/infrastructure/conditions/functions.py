@@ -44,7 +44,11 @@ def pattern(text: str) -> Any:
     re2.error."""
     options = re2.Options()
     options.log_errors = False
-    return re2.compile(text, options)
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        said = error.args[0]
+        raise re2.error(said.decode() if isinstance(said, bytes) else said) from None
 
 
 def equal(one: Any, other: Any) -> bool:

@@ -238,7 +238,7 @@ with description("A condition") as self:
                 ("alert.tags.exists(t, alert.tags.exists(u, u == t))", "in another exists or all"),
                 ("alert.tags.exists(pod, pod == 'a')", "pod is a name already"),
                 ("alert.tags.exists(t)", "expects a name and a condition"),
-                ('alert.rule.matches("(")', "cannot be used"),
+                ('alert.rule.matches("(")', "cannot be used: missing ): ("),
                 ('alert.rule.matches(fields["a"])', "is any value, expected text"),
                 ("alert.rule.matches(alert.hostname)", "expected text in quotes"),
                 ('alert.rule == "\\d"', "an escape that is not taken"),
