@@ -145,7 +145,7 @@ with description("What a worker did, on record in the cluster") as self:
         about = [each for each in json.loads(done.out) if each["target"].endswith("/told")]
 
         expect(done.code).to(equal(0))
-        expect(done.err).to(contain("has no worker", "keeps them for an hour"))
+        expect(done.err).to(contain("has no worker", "kept for an hour"))
         expect([each["what"] for each in about]).to(equal(["acted", "undone"]))
         expect(about[0]["undone"]["by"]).to(equal("ann"))
 
