@@ -48,7 +48,9 @@ def pattern(text: str) -> Any:
         return re2.compile(text, options)
     except re2.error as error:
         said = error.args[0]
-        raise re2.error(said.decode() if isinstance(said, bytes) else said) from None
+        raise re2.error(
+            said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        ) from None
 
 
 def equal(one: Any, other: Any) -> bool:
