@@ -64,9 +64,19 @@ class Setting:
         value = value.rstrip("\r\n")
         try:
             return self.kind(value)
-        except ValueError as error:
-            shown = "(not shown)" if self.secret or _PEM in value else repr(value)
-            raise InvalidSetting(f"{self.name} is {shown}, expected {error}") from None
+        except Exception as error:
+            hidden = self.secret or _PEM in value
+            shown = "(not shown)" if hidden else repr(value)
+            raise InvalidSetting(f"{self.name} is {shown}, {_said(error, value, hidden)}") from None
+
+
+def _said(error: Exception, value: str, hidden: bool) -> str:
+    """What the kind of a setting says of a value, which is not shown where it is ``hidden``."""
+    if isinstance(error, ValueError):
+        leaks = hidden and repr(value) in str(error)
+        return f"expected {'another value' if leaks else error}"
+    kind = type(error).__name__
+    return f"and what reads it raised {kind if hidden else f'{kind}: {error}'}"
 
 
 def read(declared: Iterable[Setting], environ: Mapping[str, str]) -> Dict[str, Any]:

@@ -1,7 +1,7 @@
 import tempfile
 from pathlib import Path
 
-from expects import contain, equal, expect, have_keys
+from expects import contain, equal, expect, have_keys, start_with
 from mamba import after, before, description, it
 
 from playbooks.core.errors import InvalidSetting
@@ -52,6 +52,13 @@ with description("A setting") as self:
             equal("SECONDS is 'soon', expected a whole number from 0 to 3600")
         )
 
+    with it("says what its kind raised that is no ValueError"):
+        setting = Setting("TEAM", {"web": 1}.__getitem__, None, "The team")
+
+        expect(the_error_of(setting, {"TEAM": "shop"})).to(
+            equal("TEAM is 'shop', and what reads it raised KeyError: 'shop'")
+        )
+
     with it("says what is missing when it is required"):
         setting = Setting("NAME", text, None, "A name")
 
@@ -75,6 +82,14 @@ with description("A setting") as self:
             expect(the_error_of(URL, {"URL": "hunter2"})).to(
                 equal("URL is (not shown), expected a URL that starts with https:// or http://")
             )
+
+        with it("is not shown by what its kind raised"):
+            for kind, said in ((int, "expected"), ({}.__getitem__, "and what reads it raised")):
+                setting = Setting("PIN", kind, None, "A PIN", secret=True)
+                error = the_error_of(setting, {"PIN": "s3cret"})
+
+                expect(error).to(start_with(f"PIN is (not shown), {said} "))
+                expect(error).not_to(contain("s3cret"))
 
         with it("cannot come from both"):
             expect(the_error_of(URL, {"URL": "https://a", "URL_FILE": "/f"})).to(
