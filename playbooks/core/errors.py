@@ -214,6 +214,15 @@ class Unexpected(PermanentError):
     reason = "unexpected"
 
 
+def ours(error: Exception, doing: str = "") -> PlaybookError:
+    """The same error, or one of ours that keeps it. ``doing``: what is said before it."""
+    if isinstance(error, PlaybookError):
+        return error
+    unexpected = Unexpected(f"{doing}{type(error).__name__}: {error}")
+    unexpected.__cause__ = error
+    return unexpected
+
+
 def place(error: BaseException) -> str:
     """The line that raised it."""
     last = extract_tb(error.__traceback__)[-1]

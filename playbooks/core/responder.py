@@ -8,13 +8,7 @@ from typing import Any, Callable, Dict, Hashable, List, Optional, Sequence, Tupl
 
 from playbooks.core.action import Action, Answer
 from playbooks.core.alert import CAME, Alert, Arrival
-from playbooks.core.errors import (
-    ClusterUnavailable,
-    GuardUnanswered,
-    PlaybookError,
-    RetryableError,
-    Unexpected,
-)
+from playbooks.core.errors import ClusterUnavailable, GuardUnanswered, RetryableError, ours
 from playbooks.core.guards.guard import Case, Guard
 from playbooks.core.instant import Instant
 from playbooks.core.outcome import (
@@ -136,7 +130,7 @@ class Responder:
             )
             outcome = self._decide(case, why)
         except Exception as error:
-            outcome = Outcome.failed(_ours(error))
+            outcome = Outcome.failed(ours(error))
         if outcome.error is not None:
             # An engine may raise it, and its log has it.
             outcome.error.args = (self.redaction.text(str(outcome.error)),)
@@ -191,7 +185,7 @@ class Responder:
         except _Anew:
             raise
         except Exception as error:
-            outcome = Outcome.failed(_ours(error), planned.target, **planned.facts)
+            outcome = Outcome.failed(ours(error), planned.target, **planned.facts)
         return replace(outcome, target_ref=planned.target_ref)
 
     def _refused(self, case: Case, why: List[str]) -> Optional[Outcome]:
@@ -286,15 +280,6 @@ def _asked(guard: Guard, why: List[str], ask: Callable[..., Answer], *about: Any
     if answer.words and not answer.reason:
         why.append(answer.words)
     return answer
-
-
-def _ours(error: Exception) -> PlaybookError:
-    """The same error, or one of ours that keeps it."""
-    if isinstance(error, PlaybookError):
-        return error
-    unexpected = Unexpected(f"{type(error).__name__}: {error}")
-    unexpected.__cause__ = error
-    return unexpected
 
 
 def _remarked(outcome: Outcome, answer: Answer) -> Outcome:

@@ -22,6 +22,7 @@ from playbooks.core.errors import (
     PlaybookError,
     RetryableError,
     Unexpected,
+    ours,
 )
 from playbooks.core.instant import Instant, after
 from playbooks.core.ledger.book import Book, Request
@@ -177,7 +178,7 @@ class StoredLedger(Ledger):
                 change.result, change.error = result, None
         except Exception as error:
             for change in together:
-                change.error = _of_ours(error)
+                change.error = ours(error, "the ledger cannot be read: ")
 
     def _free(self, together: Sequence[_Change] = ()) -> None:
         with self._freed:
@@ -255,14 +256,6 @@ def _asked() -> Iterator[None]:
         raise
     except PlaybookError as error:
         raise GuardUnanswered(f"the ledger cannot be asked: {error}") from error
-
-
-def _of_ours(error: Exception) -> PlaybookError:
-    if isinstance(error, PlaybookError):
-        return error
-    unexpected = Unexpected(f"the ledger cannot be read: {type(error).__name__}: {error}")
-    unexpected.__cause__ = error
-    return unexpected
 
 
 def read(text: str) -> Book:

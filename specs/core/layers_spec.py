@@ -43,7 +43,7 @@ FOLDERS = {
 # What core and reactions leave to infrastructure: threads, sleeping, clocks, chance, environment.
 IMPURE = ("threading", "time", "random", "os", "secrets", "asyncio", "subprocess", "socket")
 
-# Modules of a folder, beside __init__. core has one more: ports, values and rules lie flat there.
+# Modules of a folder, beside __init__.
 MOST = 14
 
 SUPPORT = PACKAGE.parent / "specs" / "support"
