@@ -179,6 +179,11 @@ def _wait(place: TokenPlace, token: str, sleep: Sleep) -> None:
         say(f"{len(pods) - len(late)} of {len(pods)} workers accept the new token")
         if not late:
             return
+        if _token(place) != token:
+            raise DeploymentError(
+                f"somebody else changed the token of {deployed} meanwhile, and the one above is"
+                " rejected: without --rotate this command prints theirs"
+            )
     raise DeploymentError(
         f"the new token is stored, but pod {', '.join(late)} still accepts the previous one: its"
         f" kubelet did not update {place.path} within {WITHIN:.0f} seconds. Restart it: kubectl"

@@ -110,6 +110,20 @@ with description("falco-playbook token --rotate") as self:
         expect(said.err).to(contain("1 of 2 workers", "pod falco-delete-2 still accepts the pre"))
         expect(said.err).to(contain("kubectl rollout restart deployment falco-delete -n default"))
 
+    with it("fails at once where somebody else rotates it at the same time, as theirs counts"):
+        looks = []
+
+        def theirs(seconds):
+            looks.append(seconds)
+            data = a_secret("", HTTP_TOKEN="t" * 43)["data"]
+            self.cluster.the("Secret", NAME)["data"].update(data)
+
+        self.cluster.stale, self.cluster.stuck = {"falco-delete-2": TOKEN}, True
+        said = run(*ROTATE, cluster=self.cluster, sleep=theirs)
+
+        expect((said.code, len(looks))).to(equal((1, 1)))
+        expect(said.err).to(contain("somebody else changed the token of default/falco-delete"))
+
     with it("needs no worker that runs"):
         expect(run(*ROTATE, cluster=a_cluster(pods=())).code).to(equal(0))
 
