@@ -126,7 +126,11 @@ def _problems(target: str, playbook: str) -> List[str]:
     known = [each.name for each in catalogue.containing(kind)]
     if playbook in ("", *known):
         return []
-    return [f"-p is {playbook!r}, expected {' or '.join(known)} for a {kind}"]
+    others = f"{' or '.join(known)} for a {kind}"
+    if playbook not in catalogue.names():
+        how = "expected its file after -p, its package installed, or"
+        return [f"there is no playbook {playbook} here, {how} {others}"]
+    return [f"-p is {playbook!r}, expected {others}"]
 
 
 def _typed() -> List[str]:

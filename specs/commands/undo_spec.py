@@ -372,6 +372,14 @@ with description("falco-playbook undo") as self:
         self.contain(isolate)
         expect(self.run("undo", "pods/web-0", *POD[2:]).out).to(contain("web-0 is released"))
 
+    with it("says of a playbook that it does not know how it comes to know it"):
+        expect(run("undo", "deployment/web", "-p", "quarantine").err).to(
+            contain(
+                "there is no playbook quarantine here, expected its file after -p, its package"
+                " installed, or revoke or scale for a deployment"
+            )
+        )
+
     with it("is refused for what cannot be undone"):
         for what in ("web-0", "podss/web-0", "pod/", "pod/Web", "service/x", "s/x", "pod./x"):
             said = run("undo", what)
