@@ -4,7 +4,7 @@ deployment meets it."""
 from __future__ import annotations
 
 import re
-from inspect import isabstract, signature
+from inspect import isabstract, iscoroutinefunction, signature
 from typing import Any, Callable, Iterator, Tuple
 
 from playbooks.core import guards
@@ -47,6 +47,8 @@ def _problems(playbook: Playbook) -> Iterator[str]:
         yield f"declares {name} without {_missing(reaction)}, which a Reaction has to have"
     elif not _takes(reaction.plan, None, None):
         yield f"declares {name}.plan{signature(reaction.plan)}, expected plan(self, alert)"
+    elif iscoroutinefunction(reaction.plan):
+        yield f"declares async {name}.plan, expected a function that is not"
     if not _takes(playbook.build, None, None):
         yield f"declares {_called(playbook.build)}, expected build(settings, collaborators)"
     if reaction.TARGETS not in TARGETS:

@@ -48,6 +48,13 @@ with description("The declaration of a playbook") as self:
             equal("declares CordonNode.plan(self), expected plan(self, alert)")
         )
 
+        async def plan(self, alert):
+            pass
+
+        expect(self.of_reaction(plan=plan)).to(
+            equal("declares async CordonNode.plan, expected a function that is not")
+        )
+
     with it("needs a build that takes settings and collaborators"):
         expect(self.said(build=lambda settings: None)).to(
             equal("declares build(settings), expected build(settings, collaborators)")
