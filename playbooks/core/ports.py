@@ -123,11 +123,12 @@ class Recorder(ABC):
 
 @dataclass(frozen=True)
 class Standing:
-    """What keeps a playbook from acting: who ``paused`` it and when, or empty, and the namespaces
-    whose budget has ``tripped``."""
+    """What keeps a playbook from acting: who ``paused`` it and when, or empty, the namespaces
+    whose budget has ``tripped``, and the uids of what somebody has ``undone``."""
 
     paused: str = ""
     tripped: Tuple[str, ...] = ()
+    undone: Tuple[str, ...] = ()
 
 
 class Ledger(ABC):

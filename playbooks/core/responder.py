@@ -223,10 +223,14 @@ class Responder:
 
     def _verified(self, planned: Action, _: bool) -> Optional[Outcome]:
         found = self.reaction.verify(planned)
-        if found is None:
+        if found is None or (not found.holds and self._undone(planned)):
             return None
         reason = VERIFIED if found.holds else NOT_VERIFIED
         return Outcome(Status.LOOKED, reason, found.words, planned.target, {HOLDS: found.holds})
+
+    def _undone(self, planned: Action) -> bool:
+        """Whether an operator took it back since, as the ledger says: nobody else writes that."""
+        return self.ledger is not None and planned.uid in self.ledger.standing().undone
 
     def _looked(self, follow_up: FollowUp, after: Outcome, last: bool) -> Optional[Outcome]:
         """What a look finds, as the outcome of the same alert that it is."""

@@ -120,7 +120,7 @@ class StoredLedger(Ledger):
 
     def standing(self) -> Standing:
         book = read(self._store.read()[0])
-        return Standing(_paused(book), tuple(sorted(book.tripped)))
+        return Standing(_paused(book), tuple(sorted(book.tripped)), tuple(sorted(book.undone)))
 
     def contained(self) -> Mapping[str, Contained]:
         with self._alone(), _asked():

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from expects import be, be_a, be_empty, contain, equal, expect, have_len
+from expects import be, be_a, be_empty, be_none, contain, equal, expect, have_len
 from mamba import before, description, it
 
 from playbooks.core.action import Action, Answer
@@ -8,11 +8,22 @@ from playbooks.core.alert import Arrival
 from playbooks.core.errors import NotPermitted, Throttled, Unexpected
 from playbooks.core.guards.filters import MinimumPriority
 from playbooks.core.guards.guard import Guard
+from playbooks.core.instant import after
 from playbooks.core.outcome import Outcome, Status, TargetRef
 from playbooks.core.reaction import Verified
 from playbooks.core.responder import Responder
 from playbooks.core.subjects import Priority
-from playbooks.testing import NOW, UID, FakeReaction, FixedClock, a_document, a_pod, an_action
+from playbooks.infrastructure.ledger import StoredLedger, read
+from playbooks.testing import (
+    NOW,
+    UID,
+    FakeReaction,
+    FixedClock,
+    InMemoryLedger,
+    a_document,
+    a_pod,
+    an_action,
+)
 
 DONE = Outcome.acted("pod shop/web-0", "done", "done")
 
@@ -79,6 +90,26 @@ with description("A responder") as self:
         expect(so.details).to(equal({"follows": "done", "uid": UID, "holds": True}))
         expect((other.reason, other.details["holds"])).to(equal(("not-verified", False)))
         expect(other.target_ref.name).to(equal("web-0"))
+
+    with it("says nothing of what an operator undid before the look"):
+
+        class Gone(FakeReaction):
+            def verify(self, action):
+                return Verified(False, f"{action.target} is as it was")
+
+        stored = InMemoryLedger()
+        reaction = Gone(an_action(a_pod(), carry_out=lambda: DONE))
+        responder = Responder(
+            reaction, (), FixedClock(), dry_run=False, ledger=StoredLedger(stored)
+        )
+        (look,) = responder.answer(a_document()).follow_ups
+        before = look.look(True)
+        book = read("")
+        book.leave_alone(UID, "pod shop/web-0", "alice", after(NOW, 3600))
+        stored.write(book.text(), version=stored.read()[1])
+
+        expect(before.reason).to(equal("not-verified"))
+        expect(look.look(True)).to(be_none)
 
     with it("says of what it did what its guards remark"):
 
