@@ -3,9 +3,8 @@ deployment meets it."""
 
 from __future__ import annotations
 
-import re
-from inspect import isabstract, iscoroutinefunction, signature
-from typing import Any, Callable, Iterator, Tuple
+from inspect import getattr_static, isabstract, iscoroutinefunction, signature
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 from playbooks.core import guards
 from playbooks.core.cluster.changes import Changes
@@ -15,18 +14,16 @@ from playbooks.core.containment.containment import OWN_KEYS, Containment
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.reaction import OBJECTS, Reaction
-from playbooks.core.settings import Setting
+from playbooks.core.settings import VARIABLE, Setting
 
 TARGETS = ("pods", "nodes", OBJECTS, "")
 
-# Those of resources that kubectl takes for a role.
-# Source: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_create/kubectl_create_role/
+# Those of Kubernetes' own resources. APIs of others may have verbs of their own.
+# Source: https://kubernetes.io/docs/reference/access-authn-authz/authorization/#request-verb-resource
 VERBS = (
     *("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"),
-    *("proxy", "use", "bind", "escalate", "impersonate", "*"),
+    *("proxy", "use", "bind", "escalate", "impersonate", "approve", "sign", "attest", "*"),
 )
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def problem(playbook: Playbook) -> str:
@@ -43,25 +40,27 @@ def _problems(playbook: Playbook) -> Iterator[str]:
         yield f"declares the reaction {_shown(reaction)}, expected a subclass of Reaction"
         return
     name = reaction.__name__
-    if isabstract(reaction):
+    if _is_lacking(reaction):
         yield f"declares {name} without {_missing(reaction)}, which a Reaction has to have"
-    elif not _takes(reaction.plan, None, None):
-        yield f"declares {name}.plan{signature(reaction.plan)}, expected plan(self, alert)"
-    elif iscoroutinefunction(reaction.plan):
+    if not _takes(_of_instance(reaction, "plan"), None):
+        yield f"declares {name}.{_called('plan', reaction.plan)}, expected plan(self, alert)"
+    if iscoroutinefunction(reaction.plan):
         yield f"declares async {name}.plan, expected a function that is not"
     if not _takes(playbook.build, None, None):
-        yield f"declares {_called(playbook.build)}, expected build(settings, collaborators)"
+        said = _called("build", playbook.build)
+        yield f"declares {said}, expected build(settings, collaborators)"
     if reaction.TARGETS not in TARGETS:
         expected = ", ".join(filter(None, TARGETS))
         yield f"declares {name}.TARGETS = {reaction.TARGETS!r}, expected one of {expected}"
-    declared: Tuple[Tuple[str, Any, type], ...] = (
-        ("packages", playbook.packages, str),
-        (f"{name}.SETTINGS", reaction.SETTINGS, Setting),
-        (f"{name}.PERMISSIONS", reaction.PERMISSIONS, Permission),
-        (f"{name}.CHANGES", reaction.CHANGES, Changes),
+    # Of these, two are added to tuples of ours.
+    declared: Tuple[Tuple[str, Any, type, Any], ...] = (
+        ("packages", playbook.packages, str, (tuple, list)),
+        (f"{name}.SETTINGS", reaction.SETTINGS, Setting, (tuple,)),
+        (f"{name}.PERMISSIONS", reaction.PERMISSIONS, Permission, (tuple,)),
+        (f"{name}.CHANGES", reaction.CHANGES, Changes, (tuple, list)),
     )
-    for what, found, kind in declared:
-        if not isinstance(found, tuple):
+    for what, found, kind, collections in declared:
+        if not isinstance(found, collections):
             yield f"declares {what} of {type(found).__name__}, expected a tuple of {kind.__name__}"
             return
         others = [each for each in found if not isinstance(each, kind)]
@@ -75,16 +74,15 @@ def _problems(playbook: Playbook) -> Iterator[str]:
 
 def _settings(reaction: Any, playbook: Playbook) -> Iterator[str]:
     of_all = {setting.name: setting for setting in guards.settings(acts=playbook.acts)}
-    seen = set()
+    seen: Dict[str, Setting] = {}
     for setting in reaction.SETTINGS:
         said = f"declares the setting {setting.name}"
-        if not _VARIABLE.fullmatch(setting.name):
-            yield f"{said}, expected a name of letters, digits and '_', as of a variable"
-        if setting.name in seen:
-            yield f"{said} twice"
+        if not VARIABLE.fullmatch(setting.name):
+            yield f"{said}, expected the name of a variable"
+        if seen.setdefault(setting.name, setting) != setting:
+            yield f"{said} twice, each time in another way"
         if of_all.get(setting.name, setting) != setting:
             yield f"{said}, which every playbook has: expected another name"
-        seen.add(setting.name)
         if setting.default is None:
             continue
         if not isinstance(setting.default, str):
@@ -99,9 +97,10 @@ def _settings(reaction: Any, playbook: Playbook) -> Iterator[str]:
 def _permissions(reaction: Any) -> Iterator[str]:
     for each in reaction.PERMISSIONS:
         said = f"declares the permission on {each.resource} with the verbs {each.verbs!r}"
-        if not _is_tuple_of(each.verbs, str):
+        of_others = "." in each.group and not each.group.endswith(".k8s.io")
+        if not isinstance(each.verbs, tuple):
             yield f"{said}, expected a tuple, such as ('get', 'patch')"
-        elif set(each.verbs) - set(VERBS):
+        elif set(each.verbs) - set(VERBS) and not of_others:
             yield f"{said}, expected some of {', '.join(VERBS)}"
 
 
@@ -117,12 +116,12 @@ def _containment(reaction: Any) -> Iterator[str]:
     if not isinstance(ends, type) or not issubclass(ends, Containment):
         yield f"declares {name}.CONTAINMENT = {_shown(ends)}, expected a subclass of Containment"
         return
-    if isabstract(ends):
+    if _is_lacking(ends):
         yield f"declares {ends.__name__} without {_missing(ends)}, which a Containment has to have"
     for what in ("KINDS", "KEYS"):
-        if not _is_tuple_of(getattr(ends, what, None), str):
-            found = _shown(getattr(ends, what, None))
-            yield f"declares {ends.__name__}.{what} = {found}, expected a tuple of str"
+        found = getattr(ends, what, None)
+        if not isinstance(found, (tuple, list)) or not all(isinstance(e, str) for e in found):
+            yield f"declares {ends.__name__}.{what} = {_shown(found)}, expected a tuple of str"
             return
     if not all(key.startswith(PREFIX) for key in ends.KEYS):
         yield (
@@ -136,13 +135,21 @@ def _containment(reaction: Any) -> Iterator[str]:
         )
 
 
-def _is_tuple_of(found: Any, kind: type) -> bool:
-    return isinstance(found, tuple) and all(isinstance(each, kind) for each in found)
+def _is_lacking(declared: Any) -> bool:
+    """Whether neither it nor what is derived from it, which may be what is made, has everything."""
+    return isabstract(declared) and not declared.__subclasses__()
+
+
+def _of_instance(declared: type, name: str) -> Any:
+    """What an instance has under this name: a function of the class without ``self``."""
+    found = getattr_static(declared, name)
+    return found.__get__(object(), declared) if hasattr(found, "__get__") else found
 
 
 def _takes(called: Callable[..., Any], *given: object) -> bool:
     try:
-        signature(called).bind(*given)
+        # As it is called, whatever it wraps.
+        signature(called, follow_wrapped=False).bind(*given)
     except TypeError:
         return False
     except ValueError:  # it has none that can be read
@@ -150,8 +157,10 @@ def _takes(called: Callable[..., Any], *given: object) -> bool:
     return True
 
 
-def _called(build: Any) -> str:
-    return f"build{signature(build)}" if callable(build) else f"build = {_shown(build)}"
+def _called(name: str, found: Any) -> str:
+    if not callable(found):
+        return f"{name} = {_shown(found)}"
+    return f"{name}{signature(found, follow_wrapped=False)}"
 
 
 def _missing(abstract: Any) -> str:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, List, TypeVar, Union
 
-from playbooks.core.settings import DNS_NAME
+from playbooks.core.settings import DNS_NAME, VARIABLE
 
-# What every version of Kubernetes takes as the name of a variable.
-_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
 
 
@@ -90,7 +88,7 @@ def reference(argument: str) -> Reference:
 
 
 def _check_name(name: str, option: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not VARIABLE.fullmatch(name):
         raise ValueError(f"{option}: {name!r} cannot be the name of a variable")
 
 

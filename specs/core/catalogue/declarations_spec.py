@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial, wraps
 
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
@@ -47,6 +48,37 @@ with description("The declaration of a playbook") as self:
         expect(self.of_reaction(plan=lambda self: None)).to(
             equal("declares CordonNode.plan(self), expected plan(self, alert)")
         )
+        expect(self.of_reaction(plan=None)).to(
+            equal("declares CordonNode.plan = None, expected plan(self, alert)")
+        )
+
+    with it("takes whatever can be called as plan with an alert"):
+
+        def given_more(self, cluster, alert):
+            return None
+
+        @wraps(given_more)
+        def wrapped(self, alert):
+            return given_more(self, None, alert)
+
+        for plan in (
+            lambda self, alert, why=None: None,
+            staticmethod(lambda alert: None),
+            classmethod(lambda cls, alert: None),
+            wrapped,
+        ):
+            expect(self.of_reaction(plan=plan)).to(be_empty)
+
+    with it("takes a reaction that build makes a subclass of"):
+
+        class Marking(Reaction):
+            pass
+
+        class MarkingOfPods(Marking):
+            def plan(self, alert):
+                return None
+
+        expect(self.said(reaction=Marking, build=lambda *_: MarkingOfPods())).to(be_empty)
 
         async def plan(self, alert):
             pass
@@ -62,6 +94,15 @@ with description("The declaration of a playbook") as self:
         expect(self.said(build=None)).to(
             equal("declares build = None, expected build(settings, collaborators)")
         )
+
+    with it("takes a class, and what has further arguments, as build"):
+
+        class Built:
+            def __init__(self, settings, collaborators, *, note=""):
+                pass
+
+        for build in (Built, partial(lambda note, settings, given: None, "a note")):
+            expect(self.said(build=build)).to(be_empty)
 
     with it("needs a target that the guards know, as without one nothing is guarded"):
         expect(self.of_reaction(TARGETS="deployments")).to(
@@ -79,23 +120,31 @@ with description("The declaration of a playbook") as self:
         expect(self.of_reaction(PERMISSIONS=("pods",))).to(
             equal("declares CordonNode.PERMISSIONS with 'pods', expected a Permission")
         )
+        expect(self.of_reaction(SETTINGS=[lone])).to(
+            equal("declares CordonNode.SETTINGS of list, expected a tuple of Setting")
+        )
         expect(self.of_reaction(CHANGES=["nodes"])).to(
-            equal("declares CordonNode.CHANGES of list, expected a tuple of Changes")
+            equal("declares CordonNode.CHANGES with 'nodes', expected a Changes")
         )
         expect(self.said(packages="dnspython==2.6.1")).to(
             equal("declares packages of str, expected a tuple of str")
         )
 
+    with it("takes lists of what is added to no tuple"):
+        reaction = self.playbook.reaction
+        ends = reaction.CONTAINMENT
+        listed = type("Cordoning", (ends,), {"KINDS": [*ends.KINDS], "KEYS": [*ends.KEYS]})
+
+        expect(self.said(packages=["dnspython==2.6.1"])).to(be_empty)
+        expect(self.of_reaction(CHANGES=[*reaction.CHANGES], CONTAINMENT=listed)).to(be_empty)
+
     with it("needs settings with a name of their own, and with a default that they take"):
         expect(self.of_setting(Setting("a note", text, None, "A note"))).to(
-            equal(
-                "declares the setting a note, expected a name of letters, digits and '_', as of a"
-                " variable"
-            )
+            equal("declares the setting a note, expected the name of a variable")
         )
-        expect(self.of_setting(*[Setting("NOTE", text, None, "A note")] * 2)).to(
-            equal("declares the setting NOTE twice")
-        )
+        expect(
+            self.of_setting(*[Setting("NOTE", text, None, help) for help in ("A note", "One")])
+        ).to(equal("declares the setting NOTE twice, each time in another way"))
         expect(self.of_setting(Setting("DRY_RUN", text, None, "A note"))).to(
             equal("declares the setting DRY_RUN, which every playbook has: expected another name")
         )
@@ -109,7 +158,10 @@ with description("The declaration of a playbook") as self:
             )
         )
 
-    with it("needs verbs that kubectl takes for a role"):
+    with it("takes a setting twice that is the same, and each name that Kubernetes takes"):
+        expect(self.of_setting(*[Setting("acme.note", text, None, "A note")] * 2)).to(be_empty)
+
+    with it("needs verbs that Kubernetes' own resources have"):
         expect(self.of_reaction(PERMISSIONS=(Permission("pods", "get"),))).to(
             equal(
                 "declares the permission on pods with the verbs 'get', expected a tuple, such as"
@@ -119,6 +171,14 @@ with description("The declaration of a playbook") as self:
         expect(self.of_reaction(PERMISSIONS=(Permission("pods", ("get", "lst")),))).to(
             contain("on pods with the verbs ('get', 'lst'), expected some of get, list, watch")
         )
+
+    with it("takes each resource, and verbs of their own of APIs of others"):
+        for permission in (
+            Permission("pods/ephemeralcontainers", ("get", "patch")),
+            Permission("signers", ("approve",), group="certificates.k8s.io"),
+            Permission("applications", ("get", "sync"), group="argoproj.io"),
+        ):
+            expect(self.of_reaction(PERMISSIONS=(permission,))).to(be_empty)
 
     with it("needs a containment where something ends by itself"):
         expect(self.of_reaction(CONTAINMENT=None)).to(
