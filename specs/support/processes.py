@@ -7,14 +7,16 @@ and an example waits for its own answer only.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, TypeVar
 
@@ -26,11 +28,18 @@ _PR_SET_PDEATHSIG = 1
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Below ip_local_port_range, in an order of this process alone.
+_PORTS = itertools.cycle(random.sample(range(15_000, 30_000), 15_000))
+
 
 def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket() as listening:
-        listening.bind((address, 0))
-        return int(listening.getsockname()[1])
+    """One on which nobody listens, and another each time. None of those that the system gives
+    whoever connects: it could be in use before somebody listens on it."""
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as listening, suppress(OSError):
+            listening.bind((address, port))
+            return port
 
 
 def eventually(check: Callable[[], Any], seconds: float = 30.0, every: float = 0.1) -> Any:
