@@ -21,6 +21,9 @@ T = TypeVar("T")
 # objects there may be in them: each takes twenty times what it is long in JSON.
 REPLACED, DEEPEST, MOST = "\ufffd", 20, 1000
 
+# Bytes of a short one, as Falco's are: to read a longer one takes time and memory.
+SHORT = 16 * 1024
+
 # Characters of a rule's name: it is in all that is said of its alerts.
 LONGEST = 1000
 

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any, Dict, Mapping, Optional, TextIO, Union
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import SHORT, Alert
 from playbooks.core.errors import GuardUnanswered, InvalidAlert, PlaybookError, Unexpected
 from playbooks.core.notifications.cloud_event import ABOUT
 from playbooks.core.outcome import Outcome
@@ -19,9 +19,6 @@ CLAIMED = ("namespace", "pod", "uid", "container_id", "node")
 # Characters of a field of an alert, beside its rule, of any of what is no alert, and of what its
 # sender calls a delivery.
 LONGEST = 253
-
-# Of what is no alert, characters that are read for what it says all the same.
-READ = 16 * 1024
 
 _ALL = Redaction()
 
@@ -97,7 +94,7 @@ def claimed(
 
 def _readable(body: Any) -> Dict[str, str]:
     if isinstance(body, (str, bytes)):
-        if len(body) > READ:
+        if len(body) > SHORT:
             return {}
         try:
             body = json.loads(body, strict=False)

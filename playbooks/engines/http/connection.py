@@ -10,6 +10,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional
 
 import h11
 
+from playbooks.core.alert import SHORT
 from playbooks.engines import log
 from playbooks.engines.http.content_encoding import LARGEST, TOO_LARGE, BodyRefused, decoded
 
@@ -26,11 +27,9 @@ IDLE = 60.0
 # Seconds that a sender gets to end a request which is refused before it was read.
 LINGER = 1.0
 
-# Bytes of the largest head of a request; of all bodies that a server holds, and of one for which
-# there is always room: who has no token may send bodies, too.
-LARGEST_HEAD = 16 * 1024
-
-MOST_BODIES, SHORT = 64 * 1024 * 1024, 16 * 1024
+# Bytes of the largest head of a request; of all bodies that a server holds, beside short ones, for
+# which there is always room: who has no token may send bodies, too.
+LARGEST_HEAD, MOST_BODIES = 16 * 1024, 64 * 1024 * 1024
 
 # States of a sender whose request was read to its end.
 WHOLE = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)

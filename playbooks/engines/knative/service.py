@@ -23,12 +23,13 @@ from functools import partial
 from typing import Any, Mapping, Optional
 
 from playbooks.core import catalogue
+from playbooks.core.alert import SHORT
 from playbooks.core.errors import InvalidSetting
 from playbooks.core.playbook import Playbook
 from playbooks.core.ports import Collaborators
 from playbooks.core.settings import read
 from playbooks.engines.http.cloud_events import NoCloudEvent, of_request
-from playbooks.engines.http.connection import SHORT, HttpRequest, Response
+from playbooks.engines.http.connection import HttpRequest, Response
 from playbooks.engines.http.content_encoding import BodyRefused
 from playbooks.engines.http.server import HttpServer
 from playbooks.engines.knative import CONCURRENCY, PORT, TOKEN, TOKEN_ATTRIBUTE

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import SHORT, Alert
 from playbooks.core.errors import InvalidAlert, InvalidSetting
 from playbooks.core.outcome import Outcome, Status
 from playbooks.core.tracing.traceparent import TraceParent
@@ -17,7 +17,6 @@ from playbooks.engines.http import bearer
 from playbooks.engines.http.connection import HttpRequest, Response
 from playbooks.engines.http.content_encoding import BodyRefused
 from playbooks.engines.runtime import Event, Intent, Runtime
-from playbooks.engines.worker.nats.delivery import SHORT
 from playbooks.engines.worker.nats.durable import DurableIntake
 from playbooks.engines.worker.nats.replies import Replies
 from playbooks.engines.worker.work.answering import Answering

@@ -13,9 +13,6 @@ from playbooks.core.instant import Instant
 from playbooks.core.tracing.traceparent import TraceParent, headers_of
 from playbooks.engines.worker.function import Function
 
-# Bytes up to which an alert is read in the event loop: a long one keeps that from turning.
-SHORT = 16 * 1024
-
 # The header of a message of the worker to itself, which is no alert.
 PROBE = "Falco-Probe"
 

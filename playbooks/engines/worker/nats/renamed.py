@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Sequence, Set
 
 from playbooks.core import subjects
-from playbooks.core.alert import Alert
+from playbooks.core.alert import SHORT, Alert
 from playbooks.core.errors import InvalidAlert
 from playbooks.engines import log
 from playbooks.engines.worker.function import ALERTS
-from playbooks.engines.worker.nats.delivery import SHORT
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.nats.reader import batches
 from playbooks.engines.worker.topics import renaming

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Callable, Optional
 
-from playbooks.core.alert import Arrival
+from playbooks.core.alert import SHORT, Arrival
 from playbooks.core.claim import Claim
 from playbooks.core.errors import ContainerIdPending
 from playbooks.core.outcome import Outcome
@@ -17,7 +17,7 @@ from playbooks.core.subjects import Priority
 from playbooks.core.tracing.traceparent import TraceParent
 from playbooks.engines.runtime import Event, Runtime
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import SHORT, Delivery
+from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.threads import Threads
 from playbooks.engines.worker.work.claims import Claims
 from playbooks.engines.worker.work.outcomes import OutcomeWriter

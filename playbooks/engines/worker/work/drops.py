@@ -11,12 +11,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Union
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import SHORT, Alert
 from playbooks.core.redaction.redaction import Redaction
 from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import SHORT, Delivery
+from playbooks.engines.worker.nats.delivery import Delivery
 from playbooks.engines.worker.work.queue.admission import Drop
 from playbooks.engines.worker.work.rate import Rate
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Set, Union
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import SHORT, Alert
 from playbooks.core.notifications import kinds
 from playbooks.core.outcome import Outcome
 from playbooks.core.ports import Recorder
@@ -19,7 +19,7 @@ from playbooks.engines import log, recorders
 from playbooks.engines.outcome_log import line
 from playbooks.engines.worker.function import OUTCOMES, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import ROOM, SHORT, owned, size_of
+from playbooks.engines.worker.nats.delivery import ROOM, owned, size_of
 from playbooks.engines.worker.nats.jetstream import JetStream
 from playbooks.engines.worker.threads import Threads
 

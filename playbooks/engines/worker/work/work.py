@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Hashable, Optional, Sequence, Tuple
 
+from playbooks.core.alert import SHORT
 from playbooks.engines import log
-from playbooks.engines.worker.nats.delivery import SHORT, Delivery, plain
+from playbooks.engines.worker.nats.delivery import Delivery, plain
 from playbooks.engines.worker.nats.pull import EXPIRES
 from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work.answering import Answering

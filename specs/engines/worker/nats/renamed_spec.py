@@ -3,7 +3,7 @@ import json
 from expects import be_empty, contain, equal, expect
 from mamba import before, description, it
 
-from playbooks.engines.worker.nats.delivery import SHORT
+from playbooks.core.alert import SHORT
 from playbooks.engines.worker.nats.renamed import LONG, RenamedTopics, SeenSubjects
 from playbooks.engines.worker.topics import renaming
 from playbooks.testing import a_document

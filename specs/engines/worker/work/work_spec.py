@@ -14,7 +14,7 @@ from expects import be_below_or_equal, be_empty, contain, equal, expect, have_le
 from mamba import before, description, it
 from nats.js.api import PubAck, RawStreamMsg
 
-from playbooks.core.alert import Alert
+from playbooks.core.alert import SHORT, Alert
 from playbooks.core.errors import (
     ClusterUnavailable,
     ContainerIdPending,
@@ -30,7 +30,7 @@ from playbooks.engines.runtime import Runtime
 from playbooks.engines.worker.function import Function
 from playbooks.engines.worker.metrics import Metrics
 from playbooks.engines.worker.nats import delivery as deliveries
-from playbooks.engines.worker.nats.delivery import SHORT, Delivery, Origin
+from playbooks.engines.worker.nats.delivery import Delivery, Origin
 from playbooks.engines.worker.topics import Subscription
 from playbooks.engines.worker.work import answering
 from playbooks.engines.worker.work.answering import Answering
