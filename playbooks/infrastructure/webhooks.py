@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Tuple, Type, Union
 from urllib.parse import urlsplit
@@ -164,14 +165,15 @@ def asked(url: str, content: bytes, headers: Mapping[str, str]) -> Union[Webhook
 
 def _beginning(answer: requests.Response, url: str) -> bytes:
     """As much as an error repeats, however often the URL is in it, and what comes in time: its end
-    may never come."""
+    may never come. The status that came is the answer, whatever becomes of the rest."""
     found, most = bytearray(), max(READ, 16 * len(url))
     until = time.monotonic() + TIMEOUT[1]
-    # Byte by byte: more would be waited for.
-    for part in answer.iter_content(1):
-        found += part
-        if len(found) >= most or time.monotonic() > until:
-            break
+    with suppress(requests.RequestException):
+        # Byte by byte: more would be waited for.
+        for part in answer.iter_content(1):
+            found += part
+            if len(found) >= most or time.monotonic() > until:
+                break
     return bytes(found)
 
 

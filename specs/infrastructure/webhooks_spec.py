@@ -129,6 +129,12 @@ with description("Slack's webhook") as self:
             expect(error).to(be_a(SlackRejected))
             expect(len(sent)).to(be_below(250))
 
+    with it("has answered where nothing comes after its status"):
+        for then in (lambda connection: time.sleep(0.3), lambda connection: None):
+            self.slack.refusals.append(Answer(200, b"", {"Content-Length": "9"}, then=then))
+            with patch.object(webhooks, "TIMEOUT", (1.0, 0.1)):
+                expect(the_error_of_slack(self.slack.url)).to(be_none)
+
     with it("rejects in words of whatever encoding"):
         said_idna = {"Content-Type": "text/plain; charset=idna"}
         self.slack.refusals.append(Answer(404, b"no\xff", said_idna))
