@@ -76,7 +76,8 @@ class Setting:
 def _said(error: Exception, value: str, hidden: bool) -> str:
     """What the kind of a setting says of a value, which is not shown where it is ``hidden``."""
     if isinstance(error, ValueError):
-        leaks = hidden and repr(value) in str(error)
+        forms = filter(None, (repr(value), value.strip()))
+        leaks = hidden and any(form in str(error) for form in forms)
         return f"expected {'another value' if leaks else error}"
     kind = type(error).__name__
     return f"and what reads it raised {kind if hidden else f'{kind}: {error}'}"

@@ -84,7 +84,15 @@ with description("A setting") as self:
             )
 
         with it("is not shown by what its kind raised"):
-            for kind, said in ((int, "expected"), ({}.__getitem__, "and what reads it raised")):
+
+            def plain(value):
+                raise ValueError(f"a PIN, and no {value}")
+
+            for kind, said in (
+                (int, "expected"),
+                (plain, "expected"),
+                ({}.__getitem__, "and what reads it raised"),
+            ):
                 setting = Setting("PIN", kind, None, "A PIN", secret=True)
                 error = the_error_of(setting, {"PIN": "s3cret"})
 
