@@ -223,7 +223,7 @@ def ours(error: Exception, doing: str = "") -> PlaybookError:
     return unexpected
 
 
-def place(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
     """The line that raised it."""
     last = extract_tb(error.__traceback__)[-1]
     return f"{last.filename}, line {last.lineno}"

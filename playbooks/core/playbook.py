@@ -10,7 +10,7 @@ from playbooks.core.cluster.changes import Changes
 from playbooks.core.cluster.permissions import OWN, Permission
 from playbooks.core.cluster.workload import COUNTED, OWNING
 from playbooks.core.containment.containment import Containment
-from playbooks.core.errors import InvalidSetting, PlaybookError, place
+from playbooks.core.errors import InvalidSetting, PlaybookError, line_of
 from playbooks.core.guards.guard import Context
 from playbooks.core.guards.protected import serves_everywhere
 from playbooks.core.guards.when import packages as condition_packages
@@ -192,5 +192,5 @@ class Playbook:
         except PlaybookError:
             raise
         except Exception as error:
-            what = f"{type(error).__name__}: {error} ({place(error)})"
+            what = f"{type(error).__name__}: {error} ({line_of(error)})"
             raise InvalidSetting(f"{self.name} cannot be built: {what}") from error

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from playbooks.core.alert import Alert, Arrival
-from playbooks.core.errors import InvalidAlert, Unexpected, place
+from playbooks.core.errors import InvalidAlert, Unexpected, line_of
 from playbooks.core.guards.blast_radius import BlastRadius
 from playbooks.core.instant import Instant, after
 from playbooks.core.outcome import Outcome, Status
@@ -206,6 +206,5 @@ def _failure(outcome: Outcome) -> str:
     """With the line, where it is an error of the playbook's own; empty where nothing failed."""
     if outcome.error is None:
         return ""
-    cause = outcome.error.__cause__
-    unexpected = isinstance(outcome.error, Unexpected) and cause is not None
-    return f"{outcome.message} ({place(cause)})" if unexpected and cause else outcome.message
+    cause = outcome.error.__cause__ if isinstance(outcome.error, Unexpected) else None
+    return f"{outcome.message} ({line_of(cause)})" if cause else outcome.message
