@@ -88,7 +88,7 @@ def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str])
     return [
         f"{option} {text!r} is no ID, expected a number from the column ID of 'dead'"
         for text in ids
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text))
+        if not _number(text)
     ]
 
 

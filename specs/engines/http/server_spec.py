@@ -130,21 +130,25 @@ with description("The HTTP server") as self:
         whole = POST + "Connection: close\r\nContent-Length: 100000\r\n\r\n" + "x" * 100_000
         short = POST + "Connection: close\r\nContent-Length: 5\r\n\r\nhello"
 
+        async def until(status, port):
+            answer = ""
+            while status not in answer:
+                answer = await talk(port, whole)
+            return answer
+
         async def use(port):
             held = [asyncio.ensure_future(talk(port, whole[:-1], pause=9)) for _ in range(2)]
-            await asyncio.sleep(0.3)
-            answers = [await talk(port, each) for each in (whole, short)]
+            answers = [await until(" 503 ", port), await talk(port, short)]
             for each in held:
                 each.cancel()
-            await asyncio.sleep(0.1)
-            return [*answers, await talk(port, whole)]
+            return [*answers, await until(" 200 ", port)]
 
         with changed(connection, "MOST_BODIES", 250_000):
             refused, taken, later = conversation(use)
 
-        expect(refused).to(contain("503", "too many long alerts are being sent"))
+        expect(refused).to(contain("too many long alerts are being sent"))
         expect(taken).to(contain("200 ", "hello"))
-        expect(later).to(contain("200 ", "xxx"))
+        expect(later).to(contain("xxx"))
 
     with it("answers before it read the body, and the sender sees that"):
         head = POST.replace("/", "/unread", 1) + "Content-Length: 100000\r\n\r\n"
