@@ -82,6 +82,11 @@ with description("On Knative, a playbook") as self:
             equal((200, "deletion-accepted"))
         )
 
+    with it("puts no event on record as invalid for which there is no room yet"):
+        answer = self.ask(BodyRefused(503, "too many long alerts are being sent"))
+
+        expect((answer.status, self.log.getvalue())).to(equal((503, "")))
+
     with it("answers few long events at a time, which take much memory, and short ones beside"):
         api = CloudEventApi(playbook, {}, self.collaborators, patience=0.0)
         end, handle = threading.Event(), api._alerts.handle

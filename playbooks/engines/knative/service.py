@@ -73,7 +73,9 @@ class CloudEventApi:
             content = await request.content()
             event = of_request(request.headers, content)
         except (BodyRefused, NoCloudEvent) as error:
-            self._alerts.refuse(str(error), event_id=name)
+            # Where there is no room for it yet, nothing is wrong with it.
+            if error.status != 503:
+                self._alerts.refuse(str(error), event_id=name)
             # A broker takes 408 for something else than a sender that is too slow.
             return Response.error(503 if error.status == 408 else error.status, str(error))
         if self._token and not self._allowed(event.extensions.get(TOKEN_ATTRIBUTE)):
