@@ -86,8 +86,6 @@ class CelCondition(Condition):
         return found
 
     def _judged(self, alert: Alert, pod: Optional[Pod]) -> Judgement:
-        if "tags" in self._named.alert and len(alert.tags) > MOST_TAGS:
-            return Judgement(None, f"the alert has more than {MOST_TAGS} tags")
         try:
             given = {
                 "alert": self._alert(alert),
@@ -114,7 +112,8 @@ class CelCondition(Condition):
             "tags": lambda: celtypes.ListType([celtypes.StringType(tag) for tag in alert.tags]),
             "time": lambda: timestamp(datetime.fromtimestamp(alert.time.seconds, timezone.utc)),
         }
-        return _map({name: parts[name]() for name in self._named.alert})
+        left_out = {"tags"} if len(alert.tags) > MOST_TAGS else set()
+        return _map({name: parts[name]() for name in {*self._named.alert} - left_out})
 
     def _fields(self, alert: Alert) -> Any:
         found = ((name, _value(alert.fields.get(name))) for name in self._named.fields)
@@ -150,6 +149,8 @@ class CelCondition(Condition):
             for name in sorted(self._named.fields)
             if _value(alert.fields.get(name)) is None
         ]
+        if "tags" in self._named.alert and len(alert.tags) > MOST_TAGS:
+            absent.append(f"the alert has more than {MOST_TAGS} tags")
         if self._named.pod and pod is None:
             absent.append("no pod is proven")
         elif pod is not None:

@@ -183,6 +183,11 @@ with description("A condition") as self:
             expect((judged.holds, judged.words)).to(
                 equal((None, "the alert has more than 200 tags"))
             )
+            either = told('alert.rule != "" || "T1059" in alert.tags', many)
+            both = told('alert.rule == "" && "T1059" in alert.tags', many)
+            neither = told('!("T1059" in alert.tags)', many)
+
+            expect((either.holds, both.holds, neither.holds)).to(equal((True, False, None)))
             expect(time.monotonic() - begun).to(be_below(2))
 
         with it("says which label"):
