@@ -67,6 +67,8 @@ class Setting:
         value = value.rstrip("\r\n")
         try:
             return self.kind(value)
+        except InvalidSetting:
+            raise
         except Exception as error:
             hidden = self.secret or _PEM in value
             shown = "(not shown)" if hidden else repr(value)

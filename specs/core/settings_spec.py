@@ -59,6 +59,15 @@ with description("A setting") as self:
             equal("TEAM is 'shop', and what reads it raised KeyError: 'shop'")
         )
 
+    with it("says what its kind says that refuses a setting itself"):
+
+        def refused(value):
+            raise InvalidSetting(f"there is no team {value}: expected web")
+
+        expect(the_error_of(Setting("TEAM", refused, None, "The team"), {"TEAM": "shop"})).to(
+            equal("there is no team shop: expected web")
+        )
+
     with it("says what is missing when it is required"):
         setting = Setting("NAME", text, None, "A name")
 
