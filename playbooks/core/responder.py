@@ -218,12 +218,14 @@ class Responder:
         if outcome.status is not Status.ACTED:
             return outcome
         outcome = _remarked(outcome, answer)
-        look = FollowUp(partial(self._verified, planned), after=self.reaction.settles)
+        verify = partial(self._verified, planned, released=bool(case.released_by))
+        look = FollowUp(verify, after=self.reaction.settles)
         return replace(outcome, follow_ups=(*outcome.follow_ups, look))
 
-    def _verified(self, planned: Action, _: bool) -> Optional[Outcome]:
+    def _verified(self, planned: Action, _: bool, *, released: bool) -> Optional[Outcome]:
+        """``released``: by a person, who may have undone an earlier action on the same target."""
         found = self.reaction.verify(planned)
-        if found is None or (not found.holds and self._undone(planned)):
+        if found is None or (not found.holds and not released and self._undone(planned)):
             return None
         reason = VERIFIED if found.holds else NOT_VERIFIED
         return Outcome(Status.LOOKED, reason, found.words, planned.target, {HOLDS: found.holds})

@@ -103,6 +103,7 @@ with description("A responder") as self:
             reaction, (), FixedClock(), dry_run=False, ledger=StoredLedger(stored)
         )
         (look,) = responder.answer(a_document()).follow_ups
+        (of_released,) = responder.answer(a_document(), Arrival(released_by="bob")).follow_ups
         before = look.look(True)
         book = read("")
         book.leave_alone(UID, "pod shop/web-0", "alice", after(NOW, 3600))
@@ -110,6 +111,7 @@ with description("A responder") as self:
 
         expect(before.reason).to(equal("not-verified"))
         expect(look.look(True)).to(be_none)
+        expect(of_released.look(True).reason).to(equal("not-verified"))
 
     with it("says of what it did what its guards remark"):
 
