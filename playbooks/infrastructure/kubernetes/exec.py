@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import closing
 from http.client import HTTPConnection
 from typing import Any, Dict, Generator, Iterator, Mapping, Sequence, Tuple
 from urllib.parse import urlencode, urlsplit
@@ -27,8 +28,9 @@ from playbooks.infrastructure.kubernetes.api import (
 )
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
 
-# Seconds to connect, and for the command, which may read thousands of messages.
-CONNECT, TIMEOUT = 10.0, 600.0
+# Seconds to connect, and for the command, which may read thousands of messages; bytes that it may
+# write: it can be a stranger's program.
+CONNECT, TIMEOUT, MOST = 10.0, 600.0, 256 * 1024 * 1024
 
 SUBPROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
@@ -46,13 +48,18 @@ def execute(
 ) -> Executed:
     """Needs the right to get pods/exec, and from Kubernetes 1.35 on the right to create it.
 
-    Raises NotFound, NotPermitted, Refused (the program is not there), ClusterUnavailable (also for
-    a command that takes longer than ``seconds``) or NoCluster.
+    Raises NotFound, NotPermitted, Refused (the program is not there, or writes more than is read),
+    ClusterUnavailable (also for a command that takes longer than ``seconds``) or NoCluster.
     """
     streams: Dict[int, bytearray] = {}
-    for stream, data in _run(api, namespace, pod, container, command, seconds):
-        streams.setdefault(stream, bytearray()).extend(data)
-    return _executed(streams, f"{command[0]} in pod {namespace}/{pod}")
+    what, left = f"{command[0]} in pod {namespace}/{pod}", MOST
+    with closing(_run(api, namespace, pod, container, command, seconds)) as frames:
+        for stream, data in frames:
+            left -= len(data)
+            if left < 0:
+                raise Refused(f"{what} writes more than {MOST} bytes, and no more is read")
+            streams.setdefault(stream, bytearray()).extend(data)
+    return _executed(streams, what)
 
 
 def output(
@@ -68,16 +75,13 @@ def output(
     """The first ``most`` bytes of what the command writes: it is a stranger's program. Raises as
     ``execute``, and Refused where it fails."""
     streams = {_OUT: bytearray(), _ERR: bytearray(), _STATUS: bytearray()}
-    frames = _run(api, namespace, pod, container, command, seconds)
-    try:
+    with closing(_run(api, namespace, pod, container, command, seconds)) as frames:
         for stream, data in frames:
             held = streams.setdefault(stream, bytearray())
             held.extend(data[: most + 1 - len(held)])
             if len(streams[_OUT]) > most:
                 cut = f"only the first {most} bytes were read"
                 return Log(bytes(streams[_OUT][:most]), cut)
-    finally:
-        frames.close()
     done = _executed(streams, f"{command[0]} in pod {namespace}/{pod}")
     if done.code:
         why = " ".join(done.err.split())[:200]

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import struct
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 from expects import be_a, contain, equal, expect
@@ -152,6 +153,14 @@ with description("A command in a container") as self:
         done = self.execute(*frames, a_frame(OUT, b"\xff"), a_status(SUCCESS), CLOSE)
 
         expect([len(done.out), done.out[-1]]).to(equal([1_000_001, "\ufffd"]))
+
+    with it("is read no further than so many bytes: it can be a stranger's"):
+        frames = [a_frame(stream, b"0123456789" * 1000) for stream in (OUT, ERR)]
+        with patch.object(module, "MOST", 19_999):
+            error = self.execute(*frames, a_status(SUCCESS), CLOSE)
+
+        expect(error).to(be_a(Refused))
+        expect(str(error)).to(contain("cat in pod shop/web-1 writes more than 19999 bytes"))
 
     with it("needs no closing frame once it has ended"):
         expect(self.execute(a_frame(OUT, b"a"), a_status(SUCCESS)).out).to(equal("a"))
