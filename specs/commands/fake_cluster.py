@@ -57,7 +57,7 @@ class FakeCluster(FakeObjects):
         self.enforces = ("new", "open")
         self.probed = []
 
-    def execute(self, namespace, pod, container, command):
+    def execute(self, namespace, pod, container, command, **how):
         self.executed.append((pod, *command))
         if command[-1].startswith("/tmp/heard"):
             return Executed(0, f"{json.dumps(self._heard())}\n", "")

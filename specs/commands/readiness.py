@@ -42,7 +42,7 @@ class Checked(FakeCluster):
 
     outcomes = answer(*DONE)
 
-    def execute(self, namespace, pod, container, command):
+    def execute(self, namespace, pod, container, command, **how):
         said = super().execute(namespace, pod, container, command)
         return self.outcomes if HISTORY in command else said
 

@@ -37,7 +37,7 @@ DONE = Outcome.acted("pod shop/web-0", "deletion-accepted", "deletion of pod sho
 class Worker(FakeCluster):
     """Its worker has these dead letters and this history, and says this of itself."""
 
-    letters, history = (), ()
+    letters, history, waited = (), (), ()
     state = (
         {
             "version": "0.1.0",
@@ -47,8 +47,9 @@ class Worker(FakeCluster):
         },
     )
 
-    def execute(self, namespace, pod, container, command):
+    def execute(self, namespace, pod, container, command, **how):
         super().execute(namespace, pod, container, command)
+        self.waited = [*self.waited, how["seconds"]]
         found = {DEAD_LETTERS: self.letters, STATE: self.state}
         return answer(*next((found[word] for word in command if word in found), self.history))
 
@@ -216,6 +217,11 @@ with description("falco-playbook status") as self:
             self.cluster.history = ({**acted, "alert": {"rule": odd}}, {**acted, "details": odd})
             for words in ((), ("-o", "wide"), ("-o", "json")):
                 expect(self.status(*words)).to(contain("falco-delete"))
+
+    with it("waits a minute at most for each that it asks a worker"):
+        self.status()
+
+        expect(self.cluster.waited).to(equal([60.0, 60.0, 60.0]))
 
     with it("says why the worker was not asked"):
         self.cluster = a_cluster(pods=())

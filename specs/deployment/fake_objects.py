@@ -87,7 +87,7 @@ class FakeObjects(ClusterObjects):
     def try_as(self, user, operation, manifest, body, *, subresource=""):
         raise NotImplementedError
 
-    def execute(self, namespace, pod, container, command):
+    def execute(self, namespace, pod, container, command, **how):
         raise NotImplementedError
 
     def whoami(self):

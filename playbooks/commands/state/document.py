@@ -36,8 +36,9 @@ from playbooks.infrastructure.this_pod import SystemClock
 
 Document = Dict[str, Any]
 
-# Hours of which the last action is looked for.
-HOURS = 24
+# Hours of which the last action is looked for, and seconds for each that a worker is asked: with -A
+# strangers' programs are, too.
+HOURS, WITHIN = 24, 60.0
 
 # Of dead letters from before they said so themselves: what guards hold alerts for.
 _HELD = frozenset(reason for guard in ORDER for reason in guard.REASONS)
@@ -215,15 +216,16 @@ def of_worker(cluster: ClusterObjects, function: Manifest) -> Document:
     }
     try:
         deployed = find(cluster, function["metadata"]["name"], function["metadata"]["namespace"])
-        said: Document = dict(*in_pod.run(deployed, STATE).whole()[-1:])
+        said: Document = dict(*in_pod.run(deployed, STATE, within=WITHIN).whole()[-1:])
         document["version"] = said.get("version")
         document["nats"] = _nats(said)
         if "why" in said:
             raise DeploymentError("it does not reach NATS")
-        letters = in_pod.run(deployed, DEAD_LETTERS, "--uid", deployed.uid).whole()
+        words = ("--uid", deployed.uid)
+        letters = in_pod.run(deployed, DEAD_LETTERS, *words, within=WITHIN).whole()
         document["held"] = _reasons([each for each in letters if _held(each)])
         document["dead_letters"] = _reasons([each for each in letters if not _held(each)])
-        outcomes = in_pod.history(deployed, HOURS * 3600).whole()
+        outcomes = in_pod.history(deployed, HOURS * 3600, within=WITHIN).whole()
         actions = [each for each in outcomes if kinds.kind(Outcome.of_dict(each)) == kinds.ACTED]
         document["last_action"] = actions[-1] if actions else None
     except PlaybookError as error:

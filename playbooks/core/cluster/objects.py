@@ -11,6 +11,9 @@ from typing import Any, List, Mapping, Optional, Sequence
 
 from playbooks.core.cluster.manifest import Manifest, reference
 
+# Seconds that a command in a container may take: one may read thousands of messages.
+LONGEST_COMMAND = 600.0
+
 
 @dataclass(frozen=True)
 class Executed:
@@ -99,8 +102,17 @@ class ClusterObjects(ABC):
         """
 
     @abstractmethod
-    def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:
-        """Run a command in a container, without standard input."""
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        seconds: float = LONGEST_COMMAND,
+    ) -> Executed:
+        """Run a command in a container, without standard input. Raises ClusterUnavailable where it
+        takes longer than ``seconds``."""
 
     @abstractmethod
     def whoami(self) -> str:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Mapping, Tuple
 
-from playbooks.core.cluster.objects import Executed
+from playbooks.core.cluster.objects import LONGEST_COMMAND, Executed
 from playbooks.core.outcome import Outcome
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests.worker_pod import COMMAND
@@ -31,18 +31,24 @@ class WorkerReply:
         return self.lines
 
 
-def run(deployed: DeployedFunction, verb: str, *arguments: str) -> WorkerReply:
-    """``verb``: one of the protocol's. Raises DeploymentError without a worker of this version."""
-    pod = deployed.a_worker()
+def run(
+    deployed: DeployedFunction, verb: str, *arguments: str, within: float = LONGEST_COMMAND
+) -> WorkerReply:
+    """``verb``: one of the protocol's. ``within``: seconds that it may take. Raises DeploymentError
+    without a worker of this version."""
+    pod, container = deployed.a_worker(), deployed.function
     command = (COMMAND[0], "-m", PROGRAM, verb, *arguments)
-    return read(deployed.cluster.execute(deployed.namespace, pod, deployed.function, command), pod)
+    done = deployed.cluster.execute(deployed.namespace, pod, container, command, seconds=within)
+    return read(done, pod)
 
 
-def history(deployed: DeployedFunction, seconds: float) -> WorkerReply:
+def history(
+    deployed: DeployedFunction, seconds: float, *, within: float = LONGEST_COMMAND
+) -> WorkerReply:
     """What became of its alerts in the last ``seconds``, in the stream, without what is no outcome:
-    whoever may publish there wrote that. Raises DeploymentError."""
+    whoever may publish there wrote that. ``within``: as ``run`` has it. Raises DeploymentError."""
     words = ("--uid", deployed.uid, "--since", str(int(seconds)))
-    answer = run(deployed, HISTORY, *words)
+    answer = run(deployed, HISTORY, *words, within=within)
     return replace(answer, lines=tuple(filter(_is_outcome, answer.lines)))
 
 

@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 from typing import Any, Dict, Generator, Iterator, Mapping, Sequence, Tuple
 from urllib.parse import urlencode, urlsplit
 
-from playbooks.core.cluster.objects import Executed
+from playbooks.core.cluster.objects import LONGEST_COMMAND, Executed
 from playbooks.core.errors import ClusterUnavailable, NoCluster, Refused
 from playbooks.core.evidence.steps import Log
 from playbooks.infrastructure.kubernetes.api import (
@@ -28,9 +28,8 @@ from playbooks.infrastructure.kubernetes.api import (
 )
 from playbooks.infrastructure.kubernetes.connect import Connection, Route
 
-# Seconds to connect, and for the command, which may read thousands of messages; bytes that it may
-# write: it can be a stranger's program.
-CONNECT, TIMEOUT, MOST = 10.0, 600.0, 256 * 1024 * 1024
+# Seconds to connect, and bytes that the command may write: it can be a stranger's program.
+CONNECT, MOST = 10.0, 256 * 1024 * 1024
 
 SUBPROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
@@ -44,7 +43,7 @@ def execute(
     container: str,
     command: Sequence[str],
     *,
-    seconds: float = TIMEOUT,
+    seconds: float = LONGEST_COMMAND,
 ) -> Executed:
     """Needs the right to get pods/exec, and from Kubernetes 1.35 on the right to create it.
 

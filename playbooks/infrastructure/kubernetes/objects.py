@@ -11,7 +11,7 @@ import urllib3
 
 from playbooks.core.cluster.changes import CREATE, DELETE, UPDATE
 from playbooks.core.cluster.manifest import Manifest, identity
-from playbooks.core.cluster.objects import ClusterObjects, Executed
+from playbooks.core.cluster.objects import LONGEST_COMMAND, ClusterObjects, Executed
 from playbooks.core.errors import (
     ClusterUnavailable,
     Conflict,
@@ -159,8 +159,16 @@ class KubernetesObjects(ClusterObjects):
         }
         self._asked(requests[operation])
 
-    def execute(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> Executed:
-        return execute(self._api, namespace, pod, container, command)
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        seconds: float = LONGEST_COMMAND,
+    ) -> Executed:
+        return execute(self._api, namespace, pod, container, command, seconds=seconds)
 
     def whoami(self) -> str:
         """Since Kubernetes 1.28."""

@@ -37,7 +37,7 @@ class PodsHere(FakeCluster):
 
     url = log = ""
 
-    def execute(self, namespace, pod, container, command):
+    def execute(self, namespace, pod, container, command, **how):
         environ = {
             "PLAYBOOK": "fake",
             "FUNCTION_NAME": FUNCTION,
