@@ -120,7 +120,6 @@ def _deploy(tools: Tools, /, **typed: Any) -> int:
     if not options.set_up and (options.with_nats or options.nats_image):
         raise UsageError(["--with-nats and --nats-image are for -S only"])
     if options.set_up:
-        # It asks nothing in any case.
         others = _beside(("set_up", "yes", *_FOR_SET_UP), typed)
         if others:
             raise UsageError([f"-S only sets the cluster up: take out {others}"])
@@ -293,7 +292,7 @@ def _parameters() -> List[click.Parameter]:
             "keep the topics, settings, image, replicas, patch and runtime that are deployed, where"
             " others are not given",
         ),
-        _option("-y --yes", "do not ask where deploying again loses settings or gives more rights"),
+        _option("-y --yes", "do not ask where this loses settings or gives more rights"),
         _option("-x --remove", "remove what was deployed"),
         _option(
             "--granted",

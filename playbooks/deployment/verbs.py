@@ -21,7 +21,7 @@ from playbooks.deployment.engines.reuse import reused, with_own_secret
 from playbooks.deployment.errors import DeploymentError, UsageError, exit_code
 from playbooks.deployment.files import deployed, playbook_file
 from playbooks.deployment.files.playbook_file import PlaybookFile
-from playbooks.deployment.nats.install import Installation, check, install, printed
+from playbooks.deployment.nats.install import Installation, checked, install, printed
 from playbooks.deployment.removal.client import Client, client_for
 from playbooks.deployment.request import by_name
 from playbooks.deployment.request.names import place_problems
@@ -128,7 +128,7 @@ def set_the_cluster_up(options: Options, tools: Tools) -> int:
         return 0
     preflight.check_answers(invocation.cluster)
     if nats:
-        check(invocation.cluster, nats)
+        nats = checked(invocation.cluster, nats, agreed=options.yes)
     set_up.set_up(invocation.cluster, sleep=invocation.sleep)
     remove_orphans_unless([], invocation.cluster)
     if nats:

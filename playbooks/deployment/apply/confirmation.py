@@ -44,7 +44,7 @@ def confirm(found: Sequence[str], *, agreed: bool, reusable: bool) -> None:
     elif not sys.stdin.isatty():
         keep = "--reuse-settings keeps what is deployed, " if reusable else ""
         advice = f"nothing was changed; {keep}--yes agrees to these changes"
-        said = "deploying again would lose settings or topics, or give more rights:"
+        said = "this would lose settings or topics, or give more rights:"
         raise DeploymentError("\n".join([said, *found, advice]))
     elif not confirmed(found):
         raise DeploymentError("nothing was changed")

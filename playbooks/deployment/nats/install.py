@@ -11,6 +11,7 @@ from urllib.parse import quote
 from playbooks.core.cluster.manifest import KUBELESS_API, Manifest, identity, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted
+from playbooks.deployment.apply.confirmation import confirm
 from playbooks.deployment.apply.set_up import apply, is_ours
 from playbooks.deployment.apply.waiting import Sleep, stuck, until_gone
 from playbooks.deployment.errors import DeploymentError, UsageError
@@ -32,8 +33,9 @@ from playbooks.engines.worker.function import Function
 #: The Secret that Falcosidekick's chart takes its configuration from, and the key of its URL.
 FALCOSIDEKICK_SECRET, FALCOSIDEKICK_KEY = "falcosidekick-nats", "NATS_HOSTPORT"
 
-# The namespace of Falcosidekick, where it does not run yet.
-FALCO_NAMESPACE = "falco"
+# The namespace of Falcosidekick, where it does not run yet or in several, and what its Deployment
+# is labelled as.
+FALCO_NAMESPACE, _RUNS = "falco", "app.kubernetes.io/name=falcosidekick"
 
 # The option of ``-E kubernetes`` that names an image with our code.
 _WORKER_IMAGE = "image"
@@ -52,12 +54,13 @@ class Installation:
     """``worker``: one more that gets a user. ``image``: that of the server; empty for the one that
     it has from another registry, else IMAGE. ``worker_image``: one with our code, for the Job that
     creates the streams; empty for a stock Python image that installs it, with ``variables`` in its
-    environment."""
+    environment. ``falco_namespace``: where Falcosidekick's Secret goes."""
 
     worker: Optional[WorkerUser] = None
     image: str = ""
     worker_image: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    falco_namespace: str = FALCO_NAMESPACE
 
     @classmethod
     def of(cls, options: Options, current_namespace: Callable[[], str]) -> Installation:
@@ -98,23 +101,29 @@ def install(
     passwords = _new_passwords(left, wanted.worker)
     found = _users(passwords, lambda worker: _permissions(cluster, worker))
     wanted = replace(wanted, image=wanted.image or _mirrored(cluster))
-    objects = _objects(found, _falco_namespace(cluster), wanted)
+    objects = _objects(found, wanted)
     _remove_failed(cluster, objects, sleep)
     apply(cluster, _not_there_once(cluster, objects))
     wait(cluster, objects, sleep=sleep)
-    return _next_steps(_falco_namespace(cluster), passwords)
+    return _next_steps(wanted.falco_namespace, passwords)
 
 
-def check(cluster: ClusterObjects, wanted: Installation) -> None:
-    """Raises DeploymentError for what keeps it from being installed, before anything is made."""
+def checked(cluster: ClusterObjects, wanted: Installation, *, agreed: bool) -> Installation:
+    """With the namespace of Falcosidekick. ``agreed``: by --yes. Raises DeploymentError for what
+    keeps it from being installed, before anything is made."""
     _refuse_theirs(cluster)
-    made = manifests.NAMESPACE, _falco_namespace(cluster)
+    falco_namespace = _falco_namespace(cluster)
+    if falco_namespace != FALCO_NAMESPACE:
+        said = f"{_RUNS} is in namespace {falco_namespace} alone: who may read Secrets there"
+        confirm([f"{said} could publish alerts"], agreed=agreed, reusable=False)
+    made = manifests.NAMESPACE, falco_namespace
     namespace = wanted.worker.namespace if wanted.worker else made[0]
     if namespace not in made and not cluster.find("v1", "Namespace", namespace):
         raise DeploymentError(
             f"there is no namespace {namespace}, for the Secret of the worker's user:"
             f" kubectl create namespace {namespace}"
         )
+    return replace(wanted, falco_namespace=falco_namespace)
 
 
 def printed(wanted: Installation, *, show_secrets: bool) -> Tuple[List[Manifest], List[str]]:
@@ -124,7 +133,7 @@ def printed(wanted: Installation, *, show_secrets: bool) -> Tuple[List[Manifest]
     if not show_secrets:
         passwords = dict.fromkeys(passwords, "?")
     found = _users(passwords, lambda worker: users.of_new_worker(worker.function))
-    made = _objects(found, FALCO_NAMESPACE, wanted)
+    made = _objects(found, wanted)
     if show_secrets:
         return made, ["the Secrets have new passwords each time this is printed"]
     left_out = ", ".join(shown(m) for m in made if m["kind"] == "Secret")
@@ -159,8 +168,8 @@ def _permissions(cluster: ClusterObjects, worker: WorkerUser) -> Permissions:
     return users.of_worker(function, topics_of(cluster, worker.function, worker.namespace))
 
 
-def _objects(found: Sequence[User], falco_namespace: str, wanted: Installation) -> List[Manifest]:
-    image = wanted.worker_image
+def _objects(found: Sequence[User], wanted: Installation) -> List[Manifest]:
+    image, falco_namespace = wanted.worker_image, wanted.falco_namespace
     archive = b"" if image else program_archive(manifests.PROGRAM)
     needs = "" if image else requirements(_PACKAGES)
     places = [manifests.NAMESPACE, falco_namespace]
@@ -249,12 +258,14 @@ def _mirrored(cluster: ClusterObjects) -> str:
 
 
 def _falco_namespace(cluster: ClusterObjects) -> str:
-    """Where Falcosidekick runs, as far as one may look."""
+    """Where Falcosidekick runs, as far as one may look; whoever may make a Deployment can label it
+    so."""
     try:
-        found = cluster.list(("deployments.apps",), selector="app.kubernetes.io/name=falcosidekick")
+        found = cluster.list(("deployments.apps",), selector=_RUNS)
     except NotPermitted:
         found = []
-    return str(found[0]["metadata"]["namespace"]) if found else FALCO_NAMESPACE
+    places = {str(each["metadata"]["namespace"]) for each in found}
+    return places.pop() if len(places) == 1 else FALCO_NAMESPACE
 
 
 def _found(cluster: ClusterObjects, *which: str) -> Optional[Manifest]:

@@ -156,6 +156,42 @@ with description("-S --with-nats") as self:
         users = text(self.cluster.the("Secret", "nats-users"), "users.conf")
         expect(users).not_to(contain("ops.falco-delete"))
 
+    with description("where what is labelled as Falcosidekick is elsewhere"):
+
+        def run(self, *typed, **places):
+            for name, place in places.items():
+                labels = {"app.kubernetes.io/name": "falcosidekick"}
+                metadata = {"name": name, "namespace": place, "labels": labels}
+                self.cluster.objects["Deployment", place, name] = {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "metadata": metadata,
+                }
+            return run(*WITH_NATS, *typed, cluster=self.cluster)
+
+        def place(self):
+            return self.cluster.the("Secret", "falcosidekick-nats")["metadata"]["namespace"]
+
+        with it("makes nothing before somebody agrees to its Secret there"):
+            answer = self.run(a="shop")
+
+            expect(answer.code).to(equal(1))
+            expect(answer.err).to(contain("namespace shop", "nothing was changed", "--yes"))
+            expect(self.cluster.changes).to(be_empty)
+
+        with it("makes the Secret there where somebody agrees"):
+            answer = self.run("--yes", a="monitoring")
+
+            expect((answer.code, self.place())).to(equal((0, "monitoring")))
+            expect(answer.out).to(contain("for Helm in the namespace monitoring:"))
+
+        with it("takes the namespace falco where it runs there, too, or in several"):
+            expect((self.run(a="a", b="falco").code, self.place())).to(equal((0, "falco")))
+            self.cluster.objects.pop(("Deployment", "falco", "b"))
+            answer = self.run(b="b")
+
+            expect((answer.code, self.place())).to(equal((0, "falco")))
+
     with it("starts the server again for a new user"):
         run(*WITH_NATS, cluster=self.cluster)
         template = self.cluster.the("StatefulSet", "nats")["spec"]["template"]
