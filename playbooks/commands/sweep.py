@@ -6,8 +6,10 @@ CronJob runs this.
 
 from __future__ import annotations
 
-from typing import List
+from functools import lru_cache
+from typing import Callable, List
 
+from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session, command, outputs, selects
 from playbooks.commands.targets.ledgers import ChosenLedgers, chooses_ledgers
 from playbooks.core import catalogue
@@ -16,6 +18,8 @@ from playbooks.core.guards.protected import ProtectedNamespaces
 from playbooks.core.notifications.plain_text import plain
 from playbooks.core.outcome import Status
 from playbooks.core.settings import names
+from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.removal.client import FunctionLedger, refuse_without_rights
 from playbooks.deployment.request import by_name
 from playbooks.deployment.terminal import print_json
 from playbooks.infrastructure.ledger import StoredLedger
@@ -53,7 +57,10 @@ def sweep(session: Session, which: Selection, output: str, ledgers: ChosenLedger
     for each in ledgers.of(session, which, [playbook])[playbook.name]:
         stored = StoredLedger(client.ledger(each.place))
         among = (namespaces, protected)
-        outcomes += Expiry([containment], client.cluster, client.clock, stored, *among).once()
+        reaches = (lambda _: True) if ledgers.given else _reaching(session, each)
+        outcomes += Expiry(
+            [containment], client.cluster, client.clock, stored, *among, reaches=reaches
+        ).once()
     if output == "json":
         print_json([outcome.to_dict() for outcome in outcomes])
     else:
@@ -63,6 +70,25 @@ def sweep(session: Session, which: Selection, output: str, ledgers: ChosenLedger
             where = f" in {which.namespace}" if which.namespace else ""
             print(f"nothing of {playbook.name} has expired{where}", flush=True)
     return int(any(outcome.status is Status.FAILED for outcome in outcomes))
+
+
+def _reaching(session: Session, known: FunctionLedger) -> Callable[[str], bool]:
+    """Of a Function that anybody may have made: whether it has rights in a namespace. Says where it
+    has none."""
+    home, _ = known.place
+
+    @lru_cache(maxsize=None)
+    def reaches(namespace: str) -> bool:
+        try:
+            refuse_without_rights(session.cluster, known.function, home, namespace)
+        except DeploymentError as error:
+            tell(
+                "warning", [f"the ledger of Function {home}/{known.function} is left out: {error}"]
+            )
+            return False
+        return True
+
+    return reaches
 
 
 def _problems(playbook: str) -> List[str]:

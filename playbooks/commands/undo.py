@@ -93,7 +93,7 @@ def undo(
     # Before its ledger is looked for: a target that is not there has none.
     if not _removes(found[0]):
         _read(found[0], about, client.cluster)
-    known = ledgers.of(session, which, found, first=not marked)
+    known = ledgers.of(session, which, found, namespace, first=not marked)
     releases = [
         Release(session.cluster, client, _containment(each), about, known[each.name], each.name, by)
         for each in found

@@ -6,14 +6,18 @@ from mamba import before, description, it
 from playbooks import cordon, isolate, taint
 from playbooks.commands.undo import as_typed
 from playbooks.core import catalogue
+from playbooks.core.cluster.api_object import ApiObject, kind_of
+from playbooks.core.containment.revocation import REVOKED, note
 from playbooks.core.errors import (
     Conflict,
     NotPermitted,
 )
 from playbooks.core.instant import after
 from playbooks.core.ledger.book import Book
+from playbooks.core.ledger.contained import Contained
 from playbooks.deployment.removal.client import Client, who
 from playbooks.infrastructure.kubernetes.ledger import KEY
+from playbooks.infrastructure.ledger import StoredLedger
 from playbooks.testing import (
     NOW,
     UID,
@@ -43,6 +47,10 @@ class Ledgers(dict):
     def undone(self, *place):
         return Book(self[place].text).undone
 
+    @property
+    def written(self):
+        return [place for place, ledger in self.items() if ledger.text]
+
 
 def functions(*deployed):
     """A cluster with Functions and their ledgers: playbook, name, namespace and what was typed."""
@@ -50,9 +58,9 @@ def functions(*deployed):
     for playbook, name, namespace, *typed in deployed:
         request = a_worker_request(playbook, "-N", name, *typed)
         made = worker_objects(request, namespace=namespace, image="image:1")
-        ledger = f"falco-{name}-ledger"
-        kept = [m for m in made.accessories if m["metadata"]["name"] == ledger]
-        objects += [made.function, *(m for m in kept if m["kind"] == "ConfigMap")]
+        names = (f"falco-{name}-ledger", f"falco-{name}.{namespace}")
+        kept = [m for m in made.accessories if m["metadata"]["name"] in names]
+        objects += [made.function, *(m for m in kept if not m["kind"].endswith("Role"))]
     return FakeCluster(*objects)
 
 
@@ -107,6 +115,24 @@ with description("falco-playbook undo") as self:
         said = self.run(*NODE)
         node = self.cluster.known_nodes["node-1"]
         expect((said.code, node.unschedulable, len(node.taints))).to(equal((0, False, 0)))
+
+    with it("creates nothing that stands in the ledger of whoever could not have deleted it"):
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "mine"},
+            "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+        }
+        written = note(ApiObject(kind_of("clusterrolebinding"), binding))
+        known = Contained("u", "clusterrolebinding", "", "mine", {REVOKED: written})
+        place = ("evil", "falco-revoke-ledger")
+        self.deployed = functions(("revoke", "revoke", "evil", "-e", "NAMESPACES=evil"))
+        del self.deployed.objects["ClusterRoleBinding", "", "falco-revoke.evil"]
+        StoredLedger(self.ledgers[place]).contain(known)
+        said = self.run("undo", "clusterrolebinding/mine", "-A")
+
+        expect((said.code, self.cluster.writes)).to(equal((1, [])))
+        expect(said.err).to(contain("it has no rights in the whole cluster (no ClusterRoleBinding"))
 
     with it("undoes what a step of a chain did, by the ledger of the chain"):
         self.deployed = functions(("chain", "chain", "ops", "-e", "STEPS=isolate,cordon"))
@@ -237,6 +263,23 @@ with description("falco-playbook undo") as self:
                     "ConfigMap shop/theirs has no label falco/ledger",
                     "there is no ledger shop/gone",
                     "the ledger of Function soc/falco-bad is left out: the ledger cannot be read",
+                )
+            )
+
+        with it("in that of no Function whose account has no rights where the object is"):
+            theirs = functions(("isolate", "evil", "evil", "-e", "NAMESPACES=evil"))
+            self.deployed.create(list(theirs.objects.values()))
+            self.ledgers["evil", "falco-evil-ledger"].failures = [NotPermitted("immutable")]
+            self.contain(isolate)
+            said = self.run(*POD)
+
+            expect((said.code, set(self.ledgers.written))).to(
+                equal((0, {("ops", "falco-isolate-ledger")}))
+            )
+            expect(said.err).to(
+                contain(
+                    "the ledger of Function evil/falco-evil is left out: it has no rights in"
+                    " namespace shop (no RoleBinding falco-evil.evil), nor in the whole cluster"
                 )
             )
 
@@ -443,6 +486,23 @@ with description("falco-playbook sweep") as self:
         for playbook in catalogue.containing():
             ttl = playbook.reaction.TTL
             expect(f"{playbook.name} ({ttl})" in said).to(equal(bool(ttl)))
+
+    with it("ends nothing by the ledger of a Function whose account has no rights there"):
+        clock = FixedClock(after(NOW, 3600))
+        client = Client(clock, self.cluster, lambda place: self.ledger)
+        theirs = functions(("taint", "evil", "evil"))
+        del theirs.objects["ClusterRoleBinding", "", "falco-evil.evil"]
+        words = ("sweep", "-p", "taint", "-A")
+        said = run(*words, client=lambda context: client, cluster=theirs)
+
+        expect(len(self.cluster.known_nodes["node-1"].taints)).to(equal(1))
+        expect(said.err).to(
+            contain("Function evil/falco-evil is left out: it has no rights in the")
+        )
+        ours = functions(("taint", "taint", "ops"))
+        said = run(*words, client=lambda context: client, cluster=ours)
+        expect((said.code, said.err)).to(equal((0, "")))
+        expect(list(self.cluster.known_nodes["node-1"].taints)).to(be_empty)
 
     with it("is refused without a playbook that contains"):
         expect(run("sweep").err).to(contain("-p is missing, expected ", "isolate", "taint"))

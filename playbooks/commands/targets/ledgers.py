@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Sequence, TypeVar, cast
+from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar, cast
 
 import click
 
@@ -13,7 +13,7 @@ from playbooks.commands import tell
 from playbooks.commands.options import Selection, Session
 from playbooks.commands.targets.deployed import functions
 from playbooks.core import catalogue
-from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, label, shown
+from playbooks.core.cluster.manifest import KUBELESS_API, LEDGER, Manifest, identity, label, shown
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.errors import NotFound, NotPermitted, PlaybookError
 from playbooks.core.ledger.limits import function_of, ledger_name, object_name
@@ -21,7 +21,13 @@ from playbooks.core.playbook import Playbook
 from playbooks.deployment.errors import DeploymentError
 from playbooks.deployment.manifests import record
 from playbooks.deployment.manifests.record import ledger_of, playbook_of
-from playbooks.deployment.removal.client import FunctionLedger, Place, ledger_of_ours, place_of_ours
+from playbooks.deployment.removal.client import (
+    FunctionLedger,
+    Place,
+    ledger_of_ours,
+    place_of_ours,
+    refuse_without_rights,
+)
 from playbooks.deployment.workers.deployed_function import in_others
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,12 +90,15 @@ class ChosenLedgers:
         session: Session,
         which: Selection,
         playbooks: Sequence[Playbook],
+        about: Optional[str] = None,
         *,
         first: bool = False,
     ) -> Dict[str, List[FunctionLedger]]:
         """Of each playbook: the ledger that was given, or those of the Functions of the playbook,
         or of a chain with it, that are ours: of the one that -N names, or of all in the namespaces
-        of -n and of the kubeconfig. ``first``: of the first of them alone that is deployed.
+        of -n and of the kubeconfig. ``about``: the namespace of the object, empty where it is in
+        none; those without rights there are left out, and None leaves out none. ``first``: of the
+        first of them alone that is deployed.
 
         What is wrong with a ledger is a warning. Raises DeploymentError where there is no Function.
         """
@@ -105,7 +114,7 @@ class ChosenLedgers:
             if not running:
                 missing.append(playbook.name)
             elif not (first and found):
-                found[playbook.name] = _ours(cluster, running)
+                found[playbook.name] = _ours(cluster, running, about)
         if missing and not (first and found):
             raise DeploymentError(self._none(which, within, missing))
         return found
@@ -130,10 +139,15 @@ class ChosenLedgers:
         )
 
 
-def _ours(cluster: ClusterObjects, deployed: Sequence[Manifest]) -> List[FunctionLedger]:
+def _ours(
+    cluster: ClusterObjects, deployed: Sequence[Manifest], about: Optional[str]
+) -> List[FunctionLedger]:
     found = []
     for each in deployed:
         try:
+            if about is not None:
+                _, home, name = identity(each)
+                refuse_without_rights(cluster, name, home, about)
             ledger_of_ours(cluster, each)
             found.append(
                 FunctionLedger(ledger_of(each), each["metadata"]["name"], playbook_of(each))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Mapping, Optional, Sequence, Set, Tuple, Type
+from typing import Callable, List, Mapping, Optional, Sequence, Set, Tuple, Type
 
 from playbooks.core.cluster.api_object import replaced
 from playbooks.core.cluster.pod import Pod
@@ -21,7 +21,8 @@ class Expiry:
 
     Ends nothing that ``ledger`` does not know, whatever stands on an object, and of that what is of
     one of the ``containments``. ``namespaces``: names or globs of those that are looked at; none
-    means all. ``protected``: of those in which nothing is ended.
+    means all. ``protected``: of those in which nothing is ended. ``reaches``: whether what is due
+    in a namespace, or where that is empty, in none, can be the playbook's.
     """
 
     def __init__(
@@ -32,6 +33,8 @@ class Expiry:
         ledger: Ledger,
         namespaces: Tuple[str, ...] = (),
         protected: Tuple[str, ...] = (),
+        *,
+        reaches: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._containments = containments
         self._cluster = cluster
@@ -39,6 +42,7 @@ class Expiry:
         self._ledger = ledger
         self._namespaces = namespaces
         self._protected = protected
+        self._reaches = reaches
         self._said: Set[str] = set()
 
     def once(self) -> List[Outcome]:
@@ -69,6 +73,8 @@ class Expiry:
 
     def _ended(self, kind: Type[Containment], known: Contained) -> List[Outcome]:
         target = str(known)
+        if not self._reaches(known.namespace):
+            return []
         if matching(known.namespace, self._protected):
             said = f"{target} is due and left alone: its namespace is protected"
             return [Outcome.skipped("protected-namespace", said, target)]

@@ -64,8 +64,12 @@ _OPERATOR = (
     Permission("pods/exec", ("create", "get")),
 )
 
-# An undoing is on record where its object is.
-_UNDO = (*_DEPLOYED, Permission("events", ("create",), group=_EVENTS))
+# An undoing is on record where its object is, and goes by ledgers of functions with rights there.
+_UNDO = (
+    *_DEPLOYED,
+    Permission("events", ("create",), group=_EVENTS),
+    Permission("clusterrolebindings", ("get",), group=GROUP),
+)
 
 
 def service_account(request: Request, namespace: str) -> Manifest:
@@ -109,12 +113,17 @@ def _granted(
     """A role and its binding, in a namespace or, where ``place`` is empty, in the cluster."""
     kind = "Role" if place else "ClusterRole"
     named: Dict[str, Any] = {
-        "name": f"{request.function}.{namespace}",
+        "name": role_name(request.function, namespace),
         "labels": {**labels(request.function), FUNCTION_NAMESPACE: namespace},
     }
     if place:
         named["namespace"] = place
     return role(kind, named, map(_rule, permissions), subject(request.function, namespace))
+
+
+def role_name(function: str, namespace: str) -> str:
+    """Of the roles and bindings that give a function in this namespace its playbook's rights."""
+    return f"{function}.{namespace}"
 
 
 def role(

@@ -17,6 +17,7 @@ from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.limits import function_of
 from playbooks.core.ports import Clock, Cluster, LedgerStore
 from playbooks.deployment.errors import DeploymentError
+from playbooks.deployment.manifests import rbac
 from playbooks.deployment.manifests.record import ledger_of
 from playbooks.infrastructure import ledger as ledgers
 from playbooks.infrastructure.kubernetes import connect
@@ -144,6 +145,23 @@ def ledger_of_ours(cluster: ClusterObjects, function: Mapping[str, Any]) -> Book
     if read.refusal:
         raise DeploymentError(read.refusal)
     return read.book
+
+
+def refuse_without_rights(
+    cluster: ClusterObjects, function: str, home: str, namespace: str
+) -> None:
+    """Raises DeploymentError where the function of the namespace ``home`` has no rights in another
+    one, or where that is empty, in the whole cluster: it contained nothing there, whatever stands
+    in its ledger. Whoever may write that and a Function can make no such binding."""
+    name = rbac.role_name(function, home)
+    if namespace and cluster.find(rbac.API, "RoleBinding", name, namespace):
+        return
+    if cluster.find(rbac.API, "ClusterRoleBinding", name):
+        return
+    here = f"in namespace {namespace} (no RoleBinding {name}), nor " if namespace else ""
+    raise DeploymentError(
+        f"it has no rights {here}in the whole cluster (no ClusterRoleBinding {name})"
+    )
 
 
 def who(cluster: ClusterObjects) -> str:
