@@ -70,6 +70,18 @@ def a_function(name, namespace):
     }
 
 
+def a_binding(name, namespace):
+    """As deploying makes it where the function has rights."""
+    named = f"falco-{name}.{namespace}"
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": named, "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": named},
+        "subjects": [],
+    }
+
+
 def isolated_by(worker, pod):
     """The outcome, as the worker's HTTP tells it."""
     _, body = worker.post(json.dumps(alert_about(pod)).encode())
@@ -97,6 +109,7 @@ with description("Undoing an isolation without detaching") as self:
         self.policies = policies_of(ns)
         self.ledger = {"LEDGER": f"{ns}/falco-{self.name}-ledger"}
         create(a_function(self.name, ns))
+        create(a_binding(self.name, ns))
         self.outcome = answer("isolate", alert_about(self.pod), **self.ledger)
         self.isolated = again(self.pod)
         self.code, self.said = falco_playbook("undo", "pod/web", "-n", ns, "-N", self.name)
