@@ -157,13 +157,16 @@ def _last(cluster: ClusterObjects, objects: Objects) -> List[Step]:
 
 
 def look(cluster: ClusterObjects, objects: Objects) -> Tuple[Found, List[str]]:
-    """Everything that is there of this function, by identity."""
+    """Everything that is there of this function, by identity, but for roles that are not needed and
+    are being deleted."""
     possible = [objects.function, *objects.accessories, *objects.earlier]
     wanted = {identity(manifest): manifest for manifest in possible}
     found = cluster.get(list(wanted.values()))
     found += triggers_of(cluster, objects.name, objects.namespace)
     roles, warnings = roles_of(cluster, objects.name, objects.namespace)
-    return {identity(manifest): manifest for manifest in (*found, *roles)}, warnings
+    # Others may label a role of theirs as one of ours, and keep it from going.
+    kept = [r for r in roles if identity(r) in wanted or "deletionTimestamp" not in r["metadata"]]
+    return {identity(manifest): manifest for manifest in (*found, *kept)}, warnings
 
 
 def _without_orphans(

@@ -460,6 +460,15 @@ with description("Deploying") as self:
 
         expect(the_error_of(self.cluster)).to(contain("is being deleted: deploy again"))
 
+    with it("goes on while a role that somebody elsewhere labelled as its own is being deleted"):
+        deployed(self.cluster)
+        role = self.cluster.the("Role", "falco-delete.default")
+        metadata = {**role["metadata"], "name": "evil", "namespace": "evil", "finalizers": ["a/b"]}
+        metadata["deletionTimestamp"] = "2026-11-21T09:00:00Z"
+        self.cluster._store({**role, "metadata": metadata}, uid="evil")
+
+        expect(the_error_of(self.cluster)).to(equal("no error"))
+
     with it("does not wait for ever for a trigger that nobody finalizes"):
         deployed(self.cluster)
         self.cluster.finalizer = True
