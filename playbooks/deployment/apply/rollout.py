@@ -108,8 +108,9 @@ def _said(
             continue
         if line["level"] in ("warning", "error"):
             words = str(line["message"])
-        if line.get("reason") in HOPELESS:
-            reasons[line["reason"]] = words
+        reason = str(line.get("reason"))
+        if reason in HOPELESS:
+            reasons[reason] = words
         reasons.pop(str(line.get("over")), None)
     return next(((said, reason) for reason, said in reasons.items()), (words, ""))
 
@@ -189,6 +190,6 @@ def _since(line: Manifest) -> str:
 def _parsed(line: str) -> Manifest:
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) and {"level", "message"} <= set(said) else {}

@@ -127,6 +127,13 @@ with description("Waiting for the workers") as self:
             )
         )
 
+    with it("goes on where a line of the log is none of the worker's"):
+        for line in ("[" * 100_000, '{"level": "info", "message": "a", "reason": ["b"]}'):
+            self.cluster.logged["falco-delete-x", "falco-delete"] = line
+            said = self.error(a_pod(containers=[a_container(running={})]))
+
+            expect(said).to(contain("did not become ready", "its log ends with"))
+
     with it("ends within seconds where no waiting helps, with the worker's words"):
         for reason in rollout.HOPELESS:
             self.told.clear()
