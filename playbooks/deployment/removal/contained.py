@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import Iterator, List, Optional, Sequence, Tuple, Type
 
-from playbooks.core.cluster.manifest import Manifest
+from playbooks.core.cluster.manifest import Manifest, identity
 from playbooks.core.cluster.objects import ClusterObjects
 from playbooks.core.containment.containment import Containment, Target
 from playbooks.core.containment.undo import RELEASED
-from playbooks.core.errors import InvalidSetting, NotFound, PlaybookError
+from playbooks.core.errors import InvalidSetting, NotFound, NotPermitted, PlaybookError
 from playbooks.core.instant import Instant
 from playbooks.core.ledger.book import Book
 from playbooks.core.ledger.contained import Contained, Notes
@@ -24,6 +25,7 @@ from playbooks.deployment.removal.client import (
     FunctionLedger,
     Place,
     read_ledger,
+    refuse_without_rights,
     who,
 )
 from playbooks.deployment.removal.release import Release, target_ref
@@ -165,7 +167,7 @@ def settle(
     if leave:
         print_messages("warning", [f"stays contained: {each}" for each in found])
     elif found:
-        refusal = ledger.refusal
+        refusal = ledger.refusal or _without_rights(containing, found)
         if release and not refusal:
             _release(containing, found, nothing)
             return
@@ -179,6 +181,19 @@ def settle(
                 ]
             )
         )
+
+
+def _without_rights(containing: Containing, found: Sequence[ContainedObject]) -> str:
+    """Why one of these is not what the function contained, or empty; also for who may not look, who
+    does not administer the cluster."""
+    _, home, name = identity(containing.function)
+    with suppress(NotPermitted):
+        for each in found:
+            try:
+                refuse_without_rights(containing.cluster, name, home, each.known.namespace)
+            except DeploymentError as error:
+                return str(error)
+    return ""
 
 
 def _release(containing: Containing, found: Sequence[ContainedObject], nothing: str) -> None:

@@ -230,6 +230,20 @@ with description("Removing a playbook that contains something") as self:
         expect((noted["playbook"], noted["reason"])).to(equal(("isolate", "undone")))
         expect(noted["message"]).to(equal(made["note"]))
 
+    with it(
+        "releases nothing where it has no rights: whoever wrote its ledger could not contain it"
+    ):
+        self.deploy("taint")
+        self.contain_it("taint")
+        del self.cluster.objects["ClusterRoleBinding", "", "falco-taint.default"]
+        done = self.remove("taint", "--release")
+
+        expect((done.code, len(self.target.known_nodes["node-1"].taints))).to(equal((1, 1)))
+        expect(done.err).to(
+            contain("--release does not go by its ledger: it has no rights in the whole cluster")
+        )
+        expect(self.remove("taint", "--leave-contained").code).to(equal(0))
+
     with it("says what could not be put on record, and removes the playbook all the same"):
         self.deploy("isolate")
         self.contain_it("isolate")
