@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional
 
 from playbooks.core.instant import instant_or_none
-from playbooks.core.ledger.contained import Contained
+from playbooks.core.ledger.contained import MOST_CONTAINED, Contained
 
 # Grain (seconds) -> namespace -> workload -> the objects acted upon.
 Spaces = Dict[str, Dict[str, List[str]]]
@@ -51,7 +51,10 @@ class Legible:
 
     def contained(self) -> Dict[str, Contained]:
         kept = {}
-        for uid, entry in self._entries("contained").items():
+        entries = list(self._entries("contained").items())
+        if len(entries) > MOST_CONTAINED:
+            self._drop("contained, but for the last of them", f"{len(entries)} entries")
+        for uid, entry in entries[-MOST_CONTAINED:]:
             try:
                 kept[uid] = Contained.of_dict(uid, entry)
             except ValueError:

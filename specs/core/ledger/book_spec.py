@@ -440,6 +440,15 @@ with description("What a book says of contained objects") as self:
         book.release("uid-1", ["b"])
         expect(book.contained).to(equal({}))
 
+    with it("is read of so many objects only, whoever wrote the ledger"):
+        one = self.a_record("a").to_dict()
+        many = {str(number): one for number in range(MOST_CONTAINED + 2)}
+        book = Book(json.dumps({**json.loads(Book().text()), "contained": many}))
+
+        expect(len(book.contained)).to(equal(MOST_CONTAINED))
+        expect([uid in book.contained for uid in ("1", "2")]).to(equal([False, True]))
+        expect(book.dropped).to(contain("contained, but for the last of them: '302 entries'"))
+
     with it("is of so many objects only, those that were written last"):
         book = Book()
         for number in range(MOST_CONTAINED + 1):
