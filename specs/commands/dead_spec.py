@@ -1,10 +1,11 @@
 import json
 
-from expects import be_empty, contain, equal, expect, start_with
+from expects import be_below, be_empty, contain, equal, expect, start_with
 from mamba import before, description, it
 
 from playbooks.core.cluster.objects import Executed
 from playbooks.core.errors import NotPermitted
+from playbooks.deployment.workers.in_pod import MOST_VALUES
 from playbooks.testing import a_document
 from specs.commands.fake_cluster import a_cluster, a_line, a_pod, answer, run
 
@@ -164,6 +165,22 @@ with description("falco-playbook dead") as self:
 
             expect((said.code, said.out)).to(equal((1, "")))
             expect(said.err).to(contain(words))
+
+    with it("reads no answer of more values than there is memory for, and shows no long error"):
+        begun = '{"protocol": 2}\n'
+        many = f'{begun}{{"id": [{"1," * MOST_VALUES}1]}}\n{{"end": 1}}\n'
+        long = f'{begun}{{"error": "{"x" * 10_000}"}}\n'
+        for done, words in (
+            (Executed(0, many, ""), "more than are read"),
+            (Executed(1, long, ""), "xxx"),
+            (Executed(1, "", "x" * 10_000), "xxx"),
+        ):
+            self.cluster.says = done
+            said = run(*DEAD, cluster=self.cluster)
+
+            expect((said.code, said.out)).to(equal((1, "")))
+            expect(said.err).to(contain(words))
+            expect(len(said.err)).to(be_below(5_000))
 
 with description("What falco-playbook finds") as self:
     with it("is in the namespace that is given, else in the kubeconfig's"):

@@ -16,6 +16,10 @@ from playbooks.engines.worker.operator.protocol import HISTORY, PROGRAM, VERSION
 # Lines of an unusable answer that an error shows, and how deep anything in a line may be nested.
 SHOWN, DEEPEST = 5, 20
 
+# Lines and values of an answer, at most: in memory, the shortest ones take thirty times what they
+# are long. And characters of an error, which may be a stranger's.
+MOST_VALUES, LONGEST = 8_000_000, 4_000
+
 
 @dataclass(frozen=True)
 class WorkerReply:
@@ -54,7 +58,10 @@ def history(
 
 def read(done: Executed, pod: str) -> WorkerReply:
     """Raises DeploymentError where the program is of another version, or was never run."""
-    lines = [_object(line) for line in done.out.splitlines()]
+    values = done.out.count("\n") + done.out.count(",")
+    if values > MOST_VALUES:
+        raise DeploymentError(f"pod {pod} answers with {values} values, more than are read")
+    lines = [_object(line) for line in done.out.split("\n")]
     said = [line for line in lines if line]
     version = said.pop(0).get("protocol") if said else None
     older = PROGRAM in done.err and ("No module named" in done.err or "usage:" in done.err)
@@ -68,7 +75,7 @@ def read(done: Executed, pod: str) -> WorkerReply:
     if "end" in last and not done.code:
         return WorkerReply(tuple(said[:-1]))
     if "error" in last:
-        return WorkerReply(tuple(said[:-1]), str(last["error"]))
+        return WorkerReply(tuple(said[:-1]), str(last["error"])[:LONGEST])
     what = f"the answer of pod {pod} is incomplete" if said else f"pod {pod} gave no answer"
     return WorkerReply(tuple(said), f"{what}: {_complaint(done)}")
 
@@ -86,7 +93,8 @@ def _is_outcome(line: Mapping[str, Any]) -> bool:
 
 
 def _complaint(done: Executed) -> str:
-    lines = [line for line in (done.err or done.out).strip().splitlines() if line]
+    end = (done.err or done.out).rstrip()[-LONGEST:]
+    lines = [line for line in end.strip().splitlines() if line]
     return "\n".join(lines[-SHOWN:]) or f"exit code {done.code}"
 
 
