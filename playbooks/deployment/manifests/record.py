@@ -42,6 +42,9 @@ from playbooks.deployment.request.request import Request
 # On such a binding: what the function is. The settings are JSON, of those that are no secrets.
 PLAYBOOK, ENGINE, SETTINGS = "falco/playbook", "falco/engine", "falco/settings"
 
+# Who the function is, in the form of a Function, which has no such field.
+_SUBJECTS = "subjects"
+
 
 def playbook_of(function: Mapping[str, Any]) -> str:
     """The name of its playbook; empty where it says none."""
@@ -49,8 +52,9 @@ def playbook_of(function: Mapping[str, Any]) -> str:
 
 
 def engine_of(function: Mapping[str, Any]) -> str:
-    """The name of the engine of one to which alerts are pushed; empty for a Function."""
-    return annotation(function, ENGINE) or ""
+    """The name of the engine of one to which alerts are pushed; empty for a Function, whatever
+    annotations that has."""
+    return (annotation(function, ENGINE) or "") if _SUBJECTS in function else ""
 
 
 def environment_of(function: Mapping[str, Any]) -> Dict[str, str]:
@@ -142,7 +146,7 @@ def of_binding(binding: Manifest) -> Optional[Manifest]:
             "handler": f"{playbook}.handler",
             "deployment": {"spec": {"template": {"spec": {"containers": containers}}}},
         },
-        "subjects": binding.get("subjects") or [],
+        _SUBJECTS: binding.get("subjects") or [],
     }
 
 

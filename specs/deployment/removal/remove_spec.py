@@ -90,6 +90,14 @@ with description("Removing") as self:
             contain("Function default/falco-delete", "Role shop/falco-delete.default")
         )
 
+    with it("removes a Function that somebody annotated as one to which alerts are pushed"):
+        metadata = self.cluster.the("Function", "falco-delete")["metadata"]
+        metadata["annotations"] = {"falco/engine": "gcf"}
+        done = run("remove", "-p", "delete", cluster=self.cluster)
+
+        expect((done.code, done.err)).to(equal((0, "")))
+        expect(self.cluster.names).to(be_empty)
+
     with it("removes what is left where some is gone"):
         del self.cluster.objects["Function", "default", "falco-delete"]
         removed(self.cluster)
