@@ -31,14 +31,14 @@ from playbooks.deployment.removal.client import ledger_of_ours
 from playbooks.deployment.removal.contained import ContainedObject, in_book
 from playbooks.deployment.request import by_name
 from playbooks.deployment.workers import in_pod
+from playbooks.deployment.workers.in_pod import WITHIN
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, STATE
 from playbooks.infrastructure.this_pod import SystemClock
 
 Document = Dict[str, Any]
 
-# Hours of which the last action is looked for, and seconds for each that a worker is asked: with -A
-# strangers' programs are, too.
-HOURS, WITHIN = 24, 60.0
+# Hours of which the last action is looked for.
+HOURS = 24
 
 # Of dead letters from before they said so themselves: what guards hold alerts for.
 _HELD = frozenset(reason for guard in ORDER for reason in guard.REASONS)

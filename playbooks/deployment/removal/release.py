@@ -102,7 +102,8 @@ def _note(cluster: ClusterObjects, known: FunctionLedger, undone: Outcome) -> st
         # Without a worker there is no stream.
         return ""
     document = json.dumps(line(known.playbook, None, undone))
-    return in_pod.run(deployed, NOTE, "--uid", deployed.uid, "--document", document).why
+    words = ("--uid", deployed.uid, "--document", document)
+    return in_pod.run(deployed, NOTE, *words, within=in_pod.WITHIN).why
 
 
 def target_ref(kind: str, name: str, namespace: str) -> TargetRef:

@@ -16,6 +16,9 @@ from playbooks.engines.worker.operator.protocol import HISTORY, PROGRAM, VERSION
 # Lines of an unusable answer that an error shows, and how deep anything in a line may be nested.
 SHOWN, DEEPEST = 5, 20
 
+# Seconds for what takes a moment, where strangers' programs are asked, too, as with -A.
+WITHIN = 60.0
+
 # Lines and values of an answer, at most: in memory, the shortest ones take thirty times what they
 # are long. And characters of an error, which may be a stranger's.
 MOST_VALUES, LONGEST = 8_000_000, 4_000

@@ -33,6 +33,13 @@ with description("An undoing") as self:
         expect([made["reason"], made["regarding"]["name"]]).to(equal(["Undone", "node-1"]))
         expect([noted["reason"], noted["details"]["by"]]).to(equal(["undone", "ann"]))
 
+    with it("waits a minute at most for a worker, which may be a stranger's program"):
+        waited = []
+        self.cluster.execute = lambda *_, seconds: waited.append(seconds) or Executed(0, "", "")
+        self.put()
+
+        expect(waited).to(equal([60]))
+
     with it("says what could not be put on record, and goes on"):
         self.cluster.failures["create", "Event"] = NotPermitted("may not")
         self.cluster.says = Executed(1, "", "no such file")
