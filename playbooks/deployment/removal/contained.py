@@ -188,9 +188,9 @@ def _without_rights(containing: Containing, found: Sequence[ContainedObject]) ->
     does not administer the cluster."""
     _, home, name = identity(containing.function)
     with suppress(NotPermitted):
-        for each in found:
+        for namespace in dict.fromkeys(each.known.namespace for each in found):
             try:
-                refuse_without_rights(containing.cluster, name, home, each.known.namespace)
+                refuse_without_rights(containing.cluster, name, home, namespace)
             except DeploymentError as error:
                 return str(error)
     return ""
