@@ -148,9 +148,10 @@ class OutcomeWriter:
             except Exception as error:
                 self._failed(STREAM, error)
         told = bool(kinds.kind(outcome))
-        for recorder in self._threads:
-            if told or recorder.EVERY:
-                self._hand_over(recorder, body, outcome)
+        hearing = [recorder for recorder in self._threads if told or recorder.EVERY]
+        size = _long(body) if hearing else 0
+        for recorder in hearing:
+            self._hand_over(recorder, body, outcome, size)
 
     async def stop(self, seconds: float) -> None:
         """Wait so long for what was handed over."""
@@ -161,13 +162,11 @@ class OutcomeWriter:
         for threads in self._threads.values():
             threads.stop()
 
-    def _hand_over(self, recorder: Recorder, body: Body, outcome: Outcome) -> None:
+    def _hand_over(self, recorder: Recorder, body: Body, outcome: Outcome, size: int) -> None:
         where = recorders.name(recorder)
         if self._waiting[recorder] >= self.most:
             self._failed(where, RuntimeError(f"{self.most} are waiting for it"))
             return
-        size = len(body if isinstance(body, bytes) else repr(body))
-        size = size if size > SHORT else 0
         if self._bytes[recorder] + size > MOST_BYTES:
             self._failed(where, RuntimeError(f"{MOST_BYTES} bytes of long ones are waiting for it"))
             return
@@ -200,6 +199,12 @@ class OutcomeWriter:
     def _failed(self, where: str, error: Exception) -> None:
         self.metrics.unrecorded(where).inc()
         recorders.log_failure(self.playbook, where, error, reason=getattr(error, "reason", ""))
+
+
+def _long(body: Body) -> int:
+    """How long it is in memory; 0 of a short one."""
+    size = len(body if isinstance(body, bytes) else repr(body))
+    return size if size > SHORT else 0
 
 
 def give_way(busy: Callable[[], bool], since: float) -> None:
