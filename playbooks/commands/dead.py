@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import click
 
@@ -17,6 +17,7 @@ from playbooks.deployment.removal.client import who
 from playbooks.deployment.terminal import print_json, show_table, without_fraction
 from playbooks.deployment.workers import in_pod
 from playbooks.deployment.workers.deployed_function import DeployedFunction
+from playbooks.engines.worker.nats.delivery import number_of
 from playbooks.engines.worker.operator.protocol import DEAD_LETTERS, DROP, REDELIVER
 
 COLUMNS = ("TIME", "RULE", "PRIORITY", "TARGET", "REASON", "DELIVERIES", "ID")
@@ -88,7 +89,7 @@ def _problems(redeliver: bool, drop: bool, everything: bool, ids: Sequence[str])
     return [
         f"{option} {text!r} is no ID, expected a number from the column ID of 'dead'"
         for text in ids
-        if not _number(text)
+        if not number_of(text)
     ]
 
 
@@ -148,8 +149,8 @@ def dead_letter(line: Mapping[str, Any], *, raw: bool = False) -> Dict[str, Any]
         **_facts(body),
         "reason": header("Reason"),
         "message": header("Message"),
-        "deliveries": _number(header("Deliveries")),
-        "count": _number(header("Count")) or 1,
+        "deliveries": number_of(header("Deliveries")),
+        "count": number_of(header("Count")) or 1,
         "first": header("First") or header("Stored"),
         "last": header("Last") or header("Stored"),
         "stored": header("Stored"),
@@ -188,10 +189,6 @@ def _target(alert: Alert) -> str:
     if claim.uid:
         return f"pod of uid {claim.uid}"
     return f"container {claim.container_id}" if claim.container_id else ""
-
-
-def _number(text: str) -> Optional[int]:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _text(body: bytes) -> Dict[str, str]:

@@ -135,6 +135,11 @@ def carried(headers: Mapping[str, str]) -> Dict[str, str]:
     return kept
 
 
+def number_of(text: str) -> Optional[int]:
+    """Of a header, which somebody else may write; None where it is none, or has no end."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
 def size_of(headers: Mapping[str, str]) -> int:
     """Bytes that they take of a message; they are ASCII."""
     return sum(len(f"{key}: {value}\r\n") for key, value in headers.items())

@@ -15,7 +15,15 @@ from playbooks.engines import log
 from playbooks.engines.outcome_log import claimed, named
 from playbooks.engines.worker.function import DEAD_LETTERS, Function
 from playbooks.engines.worker.metrics import Metrics
-from playbooks.engines.worker.nats.delivery import ROOM, Delivery, carried, owned, plain, size_of
+from playbooks.engines.worker.nats.delivery import (
+    ROOM,
+    Delivery,
+    carried,
+    number_of,
+    owned,
+    plain,
+    size_of,
+)
 from playbooks.engines.worker.nats.jetstream import ApiError, JetStream, Overtaken
 from playbooks.engines.worker.nats.streams import Unusable
 from playbooks.engines.worker.work.verdict import Dead
@@ -42,9 +50,9 @@ class Counted:
         if message is None:
             return cls()
         headers = message.headers or {}
-        count = headers.get("Falco-Count", "")
+        number = number_of(headers.get("Falco-Count", ""))
         return cls(
-            int(count) if count.isascii() and count.isdigit() and len(count) < 20 else 1,
+            1 if number is None else number,
             instant_or_none(headers.get("Falco-First", "")),
             instant_or_none(headers.get("Falco-Last", "")),
             message.seq or 0,
